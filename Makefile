@@ -1,0 +1,56 @@
+# `make demo`, `make run` and `make test` need Python >= 3.11 and make, nothing else: each makes .venv by itself.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo run test lint format bench clean
+
+help:
+	@echo 'make demo    simulated stations that charge, read back through OPC UA'
+	@echo 'make run     the bridge, with the configuration of this folder'
+	@echo 'make test    all tests'
+	@echo 'make lint    ruff, mypy, import-linter'
+	@echo 'make format  let ruff format and repair what it can'
+	@echo 'make bench   the figures of the README'
+	@echo 'make clean   remove .venv and caches'
+
+demo: .venv/run.stamp
+	$(BIN)/ocpp-bridge demo $(ARGS)
+
+run: .venv/run.stamp
+	$(BIN)/ocpp-bridge run $(ARGS)
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest -q $(ARGS)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when pyproject.toml changes, so that what is no longer a dependency is gone.
+.venv/run.stamp: pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed; none is on the PATH (make PYTHON=...)' >&2; exit 1; }
+	@echo 'Making .venv; this takes a minute.'
+	@$(PYTHON) -m venv --clear .venv || { \
+		rm -rf .venv; echo 'Python has no venv module (on Debian: apt install python3-venv)' >&2; exit 1; }
+	@$(PIP) install --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp
+	@$(PIP) install --editable '.[dev]'
+	@touch $@

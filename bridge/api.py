@@ -1,0 +1,217 @@
+"""What a handler script imports: requests, answers, the station. The same for every OCPP version.
+
+    from bridge.api import Authorization, AuthorizeRequest, RequestHandler
+
+
+    class Handler(RequestHandler):
+        async def authorize(self, request: AuthorizeRequest) -> Authorization | None:
+            if request.id_token.startswith("VISITOR"):
+                return Authorization.blocked()
+            return None  # not mine: ask the next script
+
+Requests and answers hold plain values only, so that they can cross a pipe to another process.
+Times are Unix seconds (UTC) as float; energy is in Wh; `payload` is the message as it came, in OCPP's
+own field names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+__all__ = [
+    "Answer",
+    "Authorization",
+    "AuthorizeRequest",
+    "BootNotificationAnswer",
+    "BootNotificationRequest",
+    "DataTransferAnswer",
+    "DataTransferRequest",
+    "Request",
+    "RequestHandler",
+    "StartTransactionRequest",
+    "Station",
+    "StopTransactionRequest",
+]
+
+AuthorizationStatus = Literal["Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"]
+RegistrationStatus = Literal["Accepted", "Pending", "Rejected"]
+DataTransferStatus = Literal["Accepted", "Rejected", "UnknownMessageId", "UnknownVendorId"]
+Value = bool | int | float | str | None
+
+
+class Station(Protocol):
+    """The station that a request came from, as far as a script may use it."""
+
+    @property
+    def id(self) -> str:
+        """The station's OCPP identity, as it connected."""
+
+    async def read(self, path: str) -> Value:
+        """The value of the point at `path` below the station (`Connector1.Status.State`); None: no value yet.
+
+        Raises KeyError where there is no such point.
+        """
+
+    async def write(self, path: str, value: Value) -> None:
+        """Sets a point below `Custom.` and creates it when it is new; its type is that of its first value.
+
+        Raises ValueError for a path outside `Custom.` or a value of another type.
+        """
+
+    async def call(self, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Sends a CALL to the station and returns the payload of its CALLRESULT.
+
+        Raises bridge.errors.CallFailed (CALLERROR, timeout, offline). May be used inside a handler: the
+        station's answers are read while a handler runs.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What every request carries."""
+
+    station: Station
+    version: str  # "1.6"
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootNotificationRequest(Request):
+    """A station boots (OCPP 1.6 §4.2)."""
+
+    vendor: str
+    model: str
+    serial_number: str = ""
+    firmware_version: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizeRequest(Request):
+    """May this token charge? (OCPP 1.6 §4.1)"""
+
+    id_token: str
+    id_token_type: str = ""  # 2.x: ISO14443, eMAID, …; 1.6 has none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTransactionRequest(Request):
+    """A transaction has started (OCPP 1.6 §4.8). It is recorded whatever the answer is."""
+
+    connector: str  # "Connector1"
+    id_token: str
+    id_token_type: str = ""
+    meter_start: float | None = None
+    timestamp: float | None = None
+    reservation_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopTransactionRequest(Request):
+    """A transaction has ended (OCPP 1.6 §4.10)."""
+
+    transaction_id: str
+    connector: str = ""
+    id_token: str = ""
+    id_token_type: str = ""
+    meter_stop: float | None = None
+    timestamp: float | None = None
+    reason: str = "Local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTransferRequest(Request):
+    """A vendor's own message (OCPP 1.6 §4.3). `data` is a string in 1.6, any JSON value in 2.x."""
+
+    vendor_id: str
+    message_id: str = ""
+    data: Any = None
+
+
+class Answer:
+    """Base of the answers: a script returns one of these, or None to pass the request on."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootNotificationAnswer(Answer):
+    """How a boot is answered; None leaves the interval to the configuration. Seconds."""
+
+    status: RegistrationStatus
+    interval: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization(Answer):
+    """Whether a token may charge: the answer to authorize, start_transaction and stop_transaction."""
+
+    status: AuthorizationStatus
+    parent_id_token: str | None = None
+    expiry: float | None = None  # Unix seconds
+
+    @classmethod
+    def accepted(cls, *, parent_id_token: str | None = None, expiry: float | None = None) -> "Authorization":
+        return cls(status="Accepted", parent_id_token=parent_id_token, expiry=expiry)
+
+    @classmethod
+    def blocked(cls) -> "Authorization":
+        return cls(status="Blocked")
+
+    @classmethod
+    def expired(cls) -> "Authorization":
+        return cls(status="Expired")
+
+    @classmethod
+    def invalid(cls) -> "Authorization":
+        return cls(status="Invalid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTransferAnswer(Answer):
+    """The answer to a vendor's own message."""
+
+    status: DataTransferStatus
+    data: Any = field(default=None)
+
+
+class RequestHandler:
+    """Base of a script's `Handler`. Override what the site decides; each may be `async def` or plain `def`.
+
+    Return None to leave the decision to the next script of the chain, and at last to the bridge's default.
+    A script that raises, takes longer than `[handlers] timeout` or returns something else is passed over.
+
+    `async def` is what can use the station (`await request.station.call(…)`); it must not block. Plain `def`
+    runs in a thread of its own, several at once, so it may block, on a database for example. One instance
+    serves every station, and requests overlap.
+    """
+
+    #: method → the class that it has to return (or None)
+    answers: ClassVar[Mapping[str, type[Answer]]] = {
+        "boot_notification": BootNotificationAnswer,
+        "authorize": Authorization,
+        "start_transaction": Authorization,
+        "stop_transaction": Authorization,
+        "data_transfer": DataTransferAnswer,
+    }
+
+    async def started(self) -> None:
+        """The script has been loaded."""
+
+    async def stopped(self) -> None:
+        """The script is about to go: the bridge stops, or the file has changed."""
+
+    async def boot_notification(self, request: BootNotificationRequest) -> BootNotificationAnswer | None:
+        return None
+
+    async def authorize(self, request: AuthorizeRequest) -> Authorization | None:
+        return None
+
+    async def start_transaction(self, request: StartTransactionRequest) -> Authorization | None:
+        return None
+
+    async def stop_transaction(self, request: StopTransactionRequest) -> Authorization | None:
+        return None
+
+    async def data_transfer(self, request: DataTransferRequest) -> DataTransferAnswer | None:
+        return None

@@ -1,0 +1,140 @@
+"""The composition root: puts the rooms together and runs them. The only room that knows both servers."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+import structlog
+
+from bridge import __version__
+from bridge.commands.queue import CommandQueue
+from bridge.config import Config
+from bridge.ocpp.credentials import Credentials
+from bridge.ocpp.server import OcppServer
+from bridge.opcua.server import OpcUaServer, OpcUaSettings
+from bridge.points.rows import Value
+from bridge.points.table import load_table
+from bridge.points.tree import Tree, Update
+from bridge.project import Project
+from bridge.scripting import InlineRunner
+from bridge.station.context import Context
+from bridge.station.last_values import LastValues
+from bridge.station.model import bridge_layout, build_models
+from bridge.station.registry import Stations
+from bridge.station.writes import Writes
+from bridge.store.store import Store
+
+log = structlog.get_logger()
+
+TICK = 1.0  # s
+
+
+class Bridge:
+    """A running bridge. `clock` gives Unix seconds."""
+
+    def __init__(self, project: Project, config: Config, clock: Callable[[], float] = time.time) -> None:
+        """Opens the store and restores what was known. Raises ProjectError and StoreError."""
+        self._clock = clock
+        table = load_table(project.datapoints())
+        models = build_models(table)
+        self.tree = Tree(bridge_layout(table), config.ocpp.max_clock_skew)
+        self._set(Version=__version__, StartTime=clock())
+        self.runner = InlineRunner(
+            [project.handlers(name) for name in config.handlers.scripts],
+            timeout=config.handlers.timeout,
+            on_error=config.handlers.on_error,
+            on_failure=self._handler_failed,
+        )
+        self.store = Store.open(project.resolve(config.store.path))
+        context = Context(self.tree, self.store, self.runner, config.ocpp, clock)
+        self.stations = Stations(context, config, models)
+        self.stations.load()
+        self._last_values = LastValues(self.tree, self.store)
+        self._commands = CommandQueue(
+            self.tree,
+            self.store,
+            table.enumerations["CommandState"].numbers,
+            limit=config.ocpp.command_queue,
+            clock=clock,
+            done=self.stations.command_done,
+        )
+        self.ocpp = OcppServer(config.ocpp, self.stations, Credentials(self.store.password_hash))
+        self.opcua = OpcUaServer(
+            self.tree,
+            Writes(self.tree, self.stations, self._commands, clock),
+            OpcUaSettings(
+                endpoint=config.opcua.endpoint,
+                security=config.opcua.security,
+                anonymous=config.opcua.anonymous,
+                initial_values=config.opcua.initial_values,
+                users={user.name: (user.role, user.password_hash) for user in config.user},
+                pki_dir=project.state_dir / "pki",
+            ),
+            software_version=__version__,
+            dynamic=table.measurands.row_of,
+        )
+        self._context = context
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Loads the scripts and opens both servers. Raises ProjectError; then nothing is left open."""
+        try:
+            await self.runner.start()
+            await self.opcua.start()
+            await self.ocpp.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._ticking = asyncio.get_running_loop().create_task(self._tick())
+        log.info("bridge.started", ocpp=self.ocpp.url, opcua=self.opcua.endpoint)
+
+    async def stop(self) -> None:
+        """Closes the stations' connections (1012), ends the commands, writes what is left to write."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        await self.ocpp.stop()
+        for task in list(self._context.background):
+            task.cancel()
+        await self._commands.close()
+        await self.opcua.stop()
+        await self.runner.stop()
+        self._last_values.flush()
+        await self.store.close()
+        log.info("bridge.stopped")
+
+    async def _tick(self) -> None:
+        before = 0
+        while True:
+            await asyncio.sleep(TICK)
+            with contextlib.suppress(Exception):
+                before = self._tick_once(before)
+
+    def _tick_once(self, before: int) -> int:
+        """Once a second: counters, what fell silent, edits of another process, last values to the store."""
+        self.stations.tick(self._clock())
+        edits = self.store.poll_external()
+        if edits is not None:
+            self.stations.take_edits(edits)
+        self._last_values.flush()
+        received = sum(known.received for known in self.stations)
+        self._set(
+            MessagesReceived=received & 0xFFFFFFFF,
+            MessagesPerSecond=(received - before) / TICK,
+            StoreQueue=self.store.queue_length,
+            ServiceLevel=255 if self.store.healthy else 100,
+        )
+        return received
+
+    def _handler_failed(self, error: str) -> None:
+        self._set(HandlerErrors=self.runner.errors & 0xFFFFFFFF, LastHandlerError=error)
+
+    def _set(self, **values: Value) -> None:
+        group = self.tree.bridge
+        changed = {
+            slot: value
+            for name, value in values.items()
+            if (slot := group.slot(name)) is not None and group.value(name) != value
+        }
+        updates = [Update(slot, value) for slot, value in changed.items()]
+        self.tree.apply(group, updates, self._clock())

@@ -1,0 +1,105 @@
+"""From what was written to the payload of a CALL, checked against the action's JSON schema. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bridge.commands.table import Command
+from bridge.errors import Refused
+from bridge.ocpp.parameters import Parameter, check_value
+from bridge.ocpp.schemas import schemas
+from bridge.ocpp.versions import Version
+from bridge.points.rows import Value
+
+#: (action, field that names it, its value) → the field that holds a secret
+_SECRETS = {("ChangeConfiguration", "key", "AuthorizationKey"): "value"}
+MASK = "***"
+
+
+def from_parameters(command: Command, written: Mapping[str, Value]) -> dict[str, Any]:
+    """The payload from the values of the parameters' points, by name; None is left out.
+
+    An empty text is left out too where the parameter is optional: many HMIs cannot write a null.
+    Raises Refused(BadInvalidState) for a required parameter that is missing.
+    """
+    payload: dict[str, Any] = {}
+    for parameter in command.parameters:
+        value = written.get(parameter.name)
+        if value is None or (value == "" and not parameter.required):
+            if parameter.required:
+                raise Refused("BadInvalidState", f"{command.action}: {parameter.name} has not been written")
+            continue
+        payload[parameter.field] = _field(parameter, value)
+    return payload
+
+
+def from_arguments(command: Command, arguments: Sequence[Value]) -> dict[str, Any]:
+    """The payload from a method's input arguments, in the parameters' order; None is left out.
+
+    Raises Refused(BadInvalidArgument) with a StatusCode for each argument.
+    """
+    statuses: list[str] = []
+    reasons: list[str] = []
+    for parameter, value in zip(command.parameters, arguments, strict=True):
+        reason = _wrong(parameter, value)
+        statuses.append("BadOutOfRange" if reason else "Good")
+        reasons += [f"{parameter.name} {reason}"] if reason else []
+    if reasons:
+        raise Refused("BadInvalidArgument", "; ".join(reasons), statuses)
+    return {
+        parameter.field: _field(parameter, value)
+        for parameter, value in zip(command.parameters, arguments, strict=True)
+        if value is not None and not (value == "" and not parameter.required)
+    }
+
+
+def from_json(command: Command, text: Value) -> dict[str, Any]:
+    """The payload that was written as JSON. Raises Refused(BadOutOfRange) for what is no JSON object."""
+    try:
+        payload = msgspec.json.decode(text) if isinstance(text, str) else None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Refused("BadOutOfRange", f"{command.action}.Request is not JSON: {error}") from None
+    if not isinstance(payload, dict):
+        raise Refused("BadOutOfRange", f"{command.action}.Request: a JSON object is expected")
+    return payload
+
+
+def check_parameter(parameter: Parameter, value: Value) -> None:
+    """Raises Refused(BadOutOfRange) for a value that the schema does not allow. None and "" mean: not given."""
+    if value is None or value == "":
+        return
+    reason = check_value(parameter, value)
+    if reason:
+        raise Refused("BadOutOfRange", f"{parameter.name} {reason}")
+
+
+def check_payload(version: Version, action: str, payload: Mapping[str, Any]) -> None:
+    """Raises Refused for a payload that breaks the schema: BadInvalidState where a field is missing."""
+    violations = schemas(version).check_request(action, dict(payload))
+    if not violations:
+        return
+    missing = all(violation.kind == "occurrence" for violation in violations)
+    text = "; ".join(f"{violation.path}: {violation.message}" for violation in violations[:5])
+    raise Refused("BadInvalidState" if missing else "BadOutOfRange", f"{action}: {text}")
+
+
+def masked(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload as it may be stored and shown: without secrets."""
+    shown = dict(payload)
+    for (secret_action, field, name), hidden in _SECRETS.items():
+        if action == secret_action and shown.get(field) == name and hidden in shown:
+            shown[hidden] = MASK
+    return shown
+
+
+def _wrong(parameter: Parameter, value: Value) -> str | None:
+    if value is None or (value == "" and not parameter.required):
+        return "is required" if parameter.required else None
+    return check_value(parameter, value)
+
+
+def _field(parameter: Parameter, value: Value) -> Any:
+    if parameter.type == "json" and isinstance(value, str):
+        return msgspec.json.decode(value)
+    return value

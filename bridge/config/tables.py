@@ -1,0 +1,192 @@
+"""The tables of config.toml, each with its keys, their types, ranges and defaults."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from argon2 import extract_parameters
+from argon2.exceptions import InvalidHashError
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from bridge.config.wording import found, listed
+
+SPOKEN_VERSIONS = ("1.6",)
+"""The OCPP versions that this version of the bridge speaks, best first."""
+
+_INT32 = 2**31 - 1
+
+Role = Literal["observer", "operator", "engineer"]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Table(BaseModel):
+    """A table of config.toml. Strict: a number in quotes is a mistake, an unknown key too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class OcppConfig(Table):
+    """[ocpp]: the websocket that stations connect to. Times in seconds, sizes in bytes."""
+
+    host: Name = "127.0.0.1"
+    port: int = Field(9000, ge=0, le=65535)
+    path: str = "/ocpp"
+    versions: tuple[str, ...] = Field(SPOKEN_VERSIONS, min_length=1, strict=False)
+    default_version: str = ""
+    security_profile: int = Field(0, ge=0, le=3)
+    heartbeat_interval: int = Field(300, ge=1, le=_INT32)
+    boot_retry_interval: int = Field(30, ge=1, le=_INT32)
+    call_timeout: Positive = 30
+    command_queue: int = Field(32, ge=1, le=10_000)
+    read_configuration: bool = True
+    ping_interval: NotNegative = 60
+    ping_timeout: Positive = 30
+    validation: Literal["strict", "lenient", "off"] = "lenient"
+    max_message_size: int = Field(1_048_576, ge=1024, le=_INT32)
+    max_clock_skew: NotNegative = 300
+
+    @field_validator("path")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        if not path.startswith("/") or (path.endswith("/") and path != "/"):
+            raise ValueError(f"expected a path such as /ocpp, found {found(path)}")
+        return path
+
+    @field_validator("versions")
+    @classmethod
+    def _versions(cls, versions: tuple[str, ...]) -> tuple[str, ...]:
+        for version in versions:
+            _spoken(version)
+        return versions
+
+    @field_validator("default_version")
+    @classmethod
+    def _default_version(cls, version: str, info: ValidationInfo) -> str:
+        offered = info.data.get("versions", SPOKEN_VERSIONS)
+        if version and version not in offered:
+            raise ValueError(
+                f'expected "" or one of ocpp.versions ({listed(offered)}), found {found(version)}'
+            )
+        return version
+
+    @field_validator("security_profile")
+    @classmethod
+    def _security_profile(cls, profile: int) -> int:
+        if profile > 1:
+            raise ValueError(f"this version offers no TLS: expected 0 or 1, found {profile}")
+        return profile
+
+
+class StationsConfig(Table):
+    """[stations]: what happens to a station that is not declared."""
+
+    unknown: Literal["accept", "pending", "reject", "refuse"] = "accept"
+
+
+class StationConfig(Table):
+    """[[station]]: a station that is known before it connects."""
+
+    id: Annotated[str, Field(min_length=1, max_length=48)]
+    area: str = ""
+    connectors: int = Field(0, ge=0, le=1000)
+
+    @field_validator("id")
+    @classmethod
+    def _id(cls, identity: str) -> str:
+        if "/" in identity or not identity.isprintable():
+            raise ValueError(
+                f"expected an identity without / and control characters, found {found(identity)}"
+            )
+        return identity
+
+    @field_validator("area")
+    @classmethod
+    def _area(cls, area: str) -> str:
+        if area and not all(part.strip() for part in area.split("/")):
+            raise ValueError(f"expected folders such as Depot/Hall 1, found {found(area)}")
+        return area
+
+
+class OpcuaConfig(Table):
+    """[opcua]: the server that HMIs connect to."""
+
+    endpoint: str = "opc.tcp://127.0.0.1:4840/ocpp-bridge"
+    security: tuple[Literal["None", "Basic256Sha256"], ...] = Field(
+        ("None", "Basic256Sha256"), min_length=1, strict=False
+    )
+    anonymous: Literal["none", "observer", "operator", "engineer"] = "operator"
+    initial_values: bool = False
+
+    @field_validator("endpoint")
+    @classmethod
+    def _endpoint(cls, endpoint: str) -> str:
+        try:
+            url = urlsplit(endpoint)
+            complete = url.scheme == "opc.tcp" and url.hostname and url.port is not None
+        except ValueError:
+            complete = False
+        if not complete:
+            raise ValueError(f"expected opc.tcp://host:port/path, found {found(endpoint)}")
+        return endpoint
+
+
+class UserConfig(Table):
+    """[[user]]: a user of the OPC UA server."""
+
+    name: Name
+    role: Role
+    password_hash: str
+
+    @field_validator("password_hash")
+    @classmethod
+    def _password_hash(cls, value: str) -> str:
+        try:
+            extract_parameters(value)
+        except InvalidHashError:
+            # not shown: what stands here by mistake is likely the password itself
+            raise ValueError("expected an argon2 hash, as `ocpp-bridge user add` prints it") from None
+        return value
+
+
+class HandlersConfig(Table):
+    """[handlers]: the chain of scripts, in the order in which they are asked."""
+
+    scripts: tuple[Name, ...] = Field(("default.py",), strict=False)
+    timeout: Positive = 5
+    on_error: Literal["next", "reject"] = "next"
+
+
+class StoreConfig(Table):
+    """[store]: the database file, relative to the project folder."""
+
+    path: Name = "bridge.db"
+
+
+class LogConfig(Table):
+    """[log]: what is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Config(Table):
+    """The whole configuration. `Config()` is the shipped one."""
+
+    allow_insecure: bool = False
+    ocpp: OcppConfig = OcppConfig()
+    stations: StationsConfig = StationsConfig()
+    station: tuple[StationConfig, ...] = Field((), strict=False)
+    opcua: OpcuaConfig = OpcuaConfig()
+    user: tuple[UserConfig, ...] = Field((), strict=False)
+    handlers: HandlersConfig = HandlersConfig()
+    store: StoreConfig = StoreConfig()
+    log: LogConfig = LogConfig()
+
+
+def _spoken(version: str) -> None:
+    if version not in SPOKEN_VERSIONS:
+        raise ValueError(
+            f"this version of the bridge speaks OCPP {listed(SPOKEN_VERSIONS)}, found {found(version)}"
+        )

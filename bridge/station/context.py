@@ -1,0 +1,67 @@
+"""What a session works with: the rooms below it, and how an answer to a station's CALL looks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bridge.config import OcppConfig
+from bridge.points.tree import Group, Tree
+from bridge.scripting import Runner
+from bridge.station.known import Known
+from bridge.store.store import Store
+
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True)
+class Context:
+    """Shared by all sessions. `clock` gives Unix seconds; `booted` hears of every boot that was accepted."""
+
+    tree: Tree
+    store: Store
+    runner: Runner
+    settings: OcppConfig
+    clock: Clock
+    booted: Callable[[Known], None] = lambda known: None
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs something beside the session, such as reading a station's configuration after its boot."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a CALL of a station, and what it changes in the tree once it has gone out.
+
+    `group` is what the message speaks of; None: nothing that is shown, so its rows are not applied.
+    `then` is what the rows cannot say; it gets the station's own time of the message, None if it gave none.
+    """
+
+    payload: Mapping[str, Any]
+    group: Group | None
+    then: Callable[[float | None], None] | None = None
+
+
+class Dialect(Protocol):
+    """What is one OCPP version's own: a module such as `v16`."""
+
+    #: actions that a station may not be sent while its registration is Pending
+    FORBIDDEN_WHILE_PENDING: frozenset[str]
+    #: the command that reads a station's configuration
+    READ_CONFIGURATION: str
+    #: what is answered without asking anybody: the time (Unix seconds) → the response
+    AUTOMATIC: Mapping[str, Callable[[float], dict[str, Any]]]
+    #: what scripts have a say in
+    DECISIONS: Mapping[str, Callable[..., Awaitable[Answer]]]
+
+    def take(
+        self, context: Context, known: Known, group: Group, action: str, payload: Mapping[str, Any], now: float
+    ) -> str:
+        """What the rows cannot say of a message that was answered automatically; returns what was unreadable."""
+
+    def connector_number(self, known: Known, payload: Mapping[str, Any], field: str) -> int:
+        """The connector that a message speaks of; 0 is the station. Raises OcppError."""

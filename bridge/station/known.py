@@ -1,0 +1,97 @@
+"""What the bridge knows of one station, connected or not."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from bridge.points.tree import Group, Station
+from bridge.station.clock import StationClock
+from bridge.station.model import Model
+from bridge.store.records import StationRecord
+
+
+class Connection(Protocol):
+    """A station's open connection (session.Session), as the rest of this room needs it."""
+
+    registration: str
+    finished: asyncio.Event
+
+    def refusal(self, action: str) -> str: ...
+
+    def check_call(self, action: str, payload: Mapping[str, Any]) -> None: ...
+
+    async def call(
+        self, action: str, payload: Mapping[str, Any], sent: Callable[[], None] | None = None
+    ) -> dict[str, Any]: ...
+
+    def replaced(self) -> None: ...
+
+    def shut_down(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A transaction that runs. `group` is its connector, None where that cannot be shown as points."""
+
+    id: int
+    group: Group | None
+    meter_start: float
+    id_tag: str
+
+
+class Known:
+    """One station: its points, its row in the store, its connection if it has one, its running transactions."""
+
+    __slots__ = (
+        "clock",
+        "configuration",
+        "connections",
+        "last_message",
+        "model",
+        "points",
+        "policy",
+        "received",
+        "record",
+        "running",
+        "sent",
+        "session",
+        "stale",
+    )
+
+    def __init__(
+        self, record: StationRecord, points: Station, model: Model, policy: str, max_clock_skew: float
+    ) -> None:
+        """`policy` is the registration of a station that nobody has decided about."""
+        self.record = record
+        self.points = points
+        self.model = model
+        self.policy = policy
+        self.clock = StationClock(max_clock_skew)
+        self.session: Connection | None = None
+        self.running: dict[int, Running] = {}
+        self.configuration: dict[str, str] = {}  # point's name → the station's key, where they differ
+        self.received = 0
+        self.sent = 0
+        self.connections = 0
+        self.last_message: float | None = None
+        self.stale = False
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def registration(self) -> str:
+        """Accepted, Pending or Rejected: what the next boot is answered unless a script says otherwise."""
+        return self.record.registration or self.policy
+
+    def update(self, **changes: object) -> StationRecord:
+        """Replaces fields of the record; returns the new one."""
+        self.record = replace(self.record, **changes)  # type: ignore[arg-type]
+        return self.record
+
+    def running_at(self, group: Group) -> Running | None:
+        """The transaction that runs at a connector; the newest, should the station have forgotten to stop one."""
+        found = [running for running in self.running.values() if running.group is group]
+        return max(found, key=lambda running: running.id) if found else None

@@ -1,0 +1,346 @@
+"""All stations: who may connect, what is known of each, and what is restored after a restart."""
+
+import itertools
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import structlog
+
+from bridge.config import Config, StationConfig
+from bridge.errors import StoreError
+from bridge.points.rows import INTEGER_RANGES, Row, Type, Value
+from bridge.points.tree import Group, Quality, Sample, Update, station_name
+from bridge.station.configuration import FOLDER as CONFIGURATION
+from bridge.station.configuration import configuration_row, take_change, take_configuration
+from bridge.station.context import Context
+from bridge.station.known import Known, Running
+from bridge.station.model import Model
+from bridge.station.registration import show_config
+from bridge.station.scripted import custom_row
+from bridge.station.session import DIALECTS, Link, Session
+from bridge.store.records import StationRecord, Transaction, ValueRecord
+
+log = structlog.get_logger()
+
+#: connectors of one station: whatever number a station sends, its memory stays bounded
+MAX_CONNECTORS = 128
+#: `[stations] unknown` → the registration of a station that nobody has decided about
+POLICIES = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected", "refuse": "Accepted"}
+
+
+class Stations:
+    """Every station that the bridge knows, by its OCPP identity."""
+
+    def __init__(self, context: Context, config: Config, models: Mapping[str, Model]) -> None:
+        self._context = context
+        self._config = config
+        self._models = models
+        self._configured = {station.id: station for station in config.station}
+        context.booted = self._booted
+        self._known: dict[str, Known] = {}
+        self._by_path: dict[str, Known] = {}
+        prefix = secrets.token_hex(6)  # so that no message id comes twice, whatever was sent before a restart
+        self._message_ids = (f"{prefix}-{number}" for number in itertools.count(1))
+
+    def __iter__(self) -> Iterator[Known]:
+        return iter(self._known.values())
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, identity: str) -> Known | None:
+        return self._known.get(identity)
+
+    def of(self, group: Group) -> Known | None:
+        """The station that a group of points belongs to."""
+        return self._by_path.get(group.station.path) if group.station else None
+
+    # Before the first connection
+
+    def load(self) -> None:
+        """Puts the stations of the store and of the configuration into the tree, as they were last known."""
+        store = self._context.store
+        for record in store.load_stations():
+            self._add(record)
+        for configured in self._config.station:
+            if configured.id not in self._known:
+                store.put_station_soon(self._add(self._new_record(configured.id)).record)
+            self._declare_connectors(self._known[configured.id], configured)
+        for value in store.load_values():
+            self._restore_value(value)
+        for transaction in store.load_open_transactions():
+            self._restore_transaction(transaction)
+        self._show_count()
+
+    def _new_record(self, identity: str) -> StationRecord:
+        taken = [known.points.path for known in self._known.values()]
+        return StationRecord(
+            id=identity, name=station_name(identity, taken), first_seen=self._context.clock()
+        )
+
+    def _add(self, record: StationRecord) -> Known:
+        model = self._models.get(record.version or "") or self._models[self._config.ocpp.versions[-1]]
+        configured = self._configured.get(record.id)
+        area = configured.area if configured else ""
+        points = self._context.tree.add_station(record.id, record.name, model.station.layout, area)
+        policy = "Accepted" if configured else POLICIES[self._config.stations.unknown]
+        known = Known(record, points, model, policy, self._config.ocpp.max_clock_skew)
+        self._known[record.id] = self._by_path[points.path] = known
+        self._set(known.points, {"Info.Id": record.id})
+        show_config(self._context, known)
+        return known
+
+    def _declare_connectors(self, known: Known, configured: StationConfig) -> None:
+        for number in range(1, configured.connectors + 1):
+            self.connector(known, number)
+
+    def _restore_value(self, record: ValueRecord) -> None:
+        found = self._find_group(record.path)
+        if found is None:
+            return
+        group, key = found
+        slot = group.slot(key)
+        row = group.row(slot) if slot is not None else self._dynamic_row(group, key, record.type)
+        slot = group.extend(row) if row is not None else None
+        if slot is None or group.row(slot).type.value != record.type:
+            return
+        quality = Quality[record.quality] if record.quality in Quality.__members__ else Quality.LAST
+        sample = Sample(record.value, quality, record.source_time, record.server_time)
+        self._context.tree.restore(group, slot, sample)
+
+    def _find_group(self, path: str) -> tuple[Group, str] | None:
+        name, _, rest = path.partition(".")
+        known = self._by_path.get(name)
+        connector = rest.partition(".")[0].removeprefix("Connector")
+        if known is not None and connector.isdecimal() and rest.startswith("Connector"):
+            self.connector(known, int(connector))
+        return self._context.tree.find(path)
+
+    def _dynamic_row(self, group: Group, key: str, type_: str) -> Row | None:
+        """The row of a point that came at run time before the restart."""
+        folder, _, name = key.partition(".")
+        if folder == CONFIGURATION:
+            return configuration_row(name, writable=True)
+        if folder == "Custom" and type_ in Type.__members__.values():
+            return custom_row(name, Type(type_))
+        return self._models[self._config.ocpp.versions[-1]].measurands.row_of(key)
+
+    def _restore_transaction(self, transaction: Transaction) -> None:
+        known = self._known.get(transaction.station)
+        if known is None:
+            return
+        number = transaction.connector.removeprefix("Connector")
+        group = self.connector(known, int(number)) if number.isdecimal() else None
+        running = Running(transaction.id, group, transaction.meter_start, transaction.id_tag)
+        known.running[transaction.id] = running
+        if group is not None and known.running_at(group) is running:
+            self._restore(
+                group,
+                {
+                    "Transaction.Active": True,
+                    "Transaction.Id": str(transaction.id),
+                    "Transaction.IdTag": transaction.id_tag,
+                    "Transaction.Start.Id": str(transaction.id),
+                    "Transaction.Start.IdTag": transaction.id_tag,
+                    "Transaction.Start.MeterStart": transaction.meter_start,
+                    "Transaction.Start.Time": transaction.start_time,
+                    "Transaction.Start.Authorization": str(transaction.authorization.get("status", "")),
+                },
+                transaction.start_time,
+            )
+
+    def _restore(self, group: Group, values: Mapping[str, Value], time: float) -> None:
+        for key, value in values.items():
+            slot = group.slot(key)
+            if slot is not None:
+                self._context.tree.restore(group, slot, Sample(value, Quality.GOOD, time, time))
+
+    # Connections
+
+    def admits(self, identity: str) -> bool:
+        """Whether a station of this identity may connect at all (`[stations] unknown`)."""
+        return self._config.stations.unknown != "refuse" or identity in self._configured or identity in self._known
+
+    def open(self, identity: str, version: str, link: Link) -> Session:
+        """A station has connected: its session. An older connection of the same station is closed."""
+        known = self._known.get(identity) or self._admit(identity)
+        model = self._models[version]
+        self._use_model(known, model)
+        before, now = known.session, self._context.clock()
+        session = Session(
+            self._context, known, model, link, self._message_ids.__next__, self.connector, before
+        )
+        known.session = session
+        known.connections += 1
+        known.update(version=version, last_seen=now)
+        self._context.store.put_station_soon(known.record)
+        if before is not None:
+            log.info("station.replaced", station=identity)
+            before.replaced()
+        self._context.tree.set_online(known.points, now)
+        self._set(
+            known.points,
+            {
+                "State.Connected": True,
+                "State.Stale": False,
+                "State.ConnectedSince": now,
+                "State.LastMessage": now,
+                "State.OcppVersion": version,
+                "State.RemoteAddress": link.remote,
+                "State.SecurityProfile": self._config.ocpp.security_profile,
+                "State.Reconnects": known.connections - 1,
+            },
+        )
+        known.last_message, known.stale = now, False
+        self._show_count()
+        log.info("station.connected", station=identity, version=version, remote=link.remote)
+        return session
+
+    def close(self, session: Session, reason: str) -> None:
+        """The connection of a session is gone; if a newer one has taken over, nothing of it changes."""
+        session.closed()
+        known = session.known
+        log.info("station.disconnected", station=known.id, reason=reason)
+        if known.session is not session:
+            return
+        known.session = None
+        self._set(known.points, {"State.Connected": False, "State.Stale": False})
+        self._context.tree.set_online(known.points, None)
+        self._show_count()
+
+    def connector(self, known: Known, number: int) -> Group | None:
+        """The points of a connector, made the first time that it is heard of; 0 is the station itself."""
+        if number == 0:
+            return known.points
+        name = f"Connector{number}"
+        group = known.points.connectors.get(name)
+        if group is None and 0 < number <= MAX_CONNECTORS:
+            group = self._context.tree.add_connector(known.points, name, known.model.connector.layout)
+            self._set(group, {"Info.EvseId": number, "Info.ConnectorId": number})
+        return group
+
+    def _admit(self, identity: str) -> Known:
+        known = self._add(self._new_record(identity))
+        log.info("station.new", station=identity, policy=self._config.stations.unknown)
+        return known
+
+    def _use_model(self, known: Known, model: Model) -> None:
+        if known.model is model:
+            return
+        known.model = model
+        self._context.tree.relayout(known.points, model.station.layout)
+        for group in known.points.connectors.values():
+            self._context.tree.relayout(group, model.connector.layout)
+
+    # While it runs
+
+    def _booted(self, known: Known) -> None:
+        """A boot was accepted: reads the station's configuration into points, beside everything else."""
+        session = known.session
+        if session is None or not self._config.ocpp.read_configuration:
+            return
+        action = DIALECTS[known.model.version.name].READ_CONFIGURATION
+
+        async def read() -> None:
+            try:
+                response = await session.call(action, {})
+            except Exception as error:
+                log.info("configuration.not_read", station=known.id, error=str(error))
+            else:
+                take_configuration(known, self._context.tree, response, self._context.clock())
+
+        self._context.spawn(read())
+
+    def command_done(
+        self, group: Group, action: str, payload: Mapping[str, Any], response: Mapping[str, Any]
+    ) -> None:
+        """A station has accepted a command: what it says changes points."""
+        known = self.of(group)
+        if known is None:
+            return
+        now = self._context.clock()
+        if action == "GetConfiguration":
+            take_configuration(known, self._context.tree, response, now)
+        elif action == "ChangeConfiguration":
+            take_change(known, self._context.tree, payload, response, now)
+
+    def register(self, known: Known, status: str) -> None:
+        """An operator decides about a station: in force from its next boot on, and for commands at once."""
+        known.update(registration=status)
+        if known.session is not None and status != "Accepted":
+            known.session.registration = status
+        self._keep(known)
+        show_config(self._context, known)
+        log.info("station.registration", station=known.id, status=status)
+
+    def set_heartbeat_interval(self, known: Known, seconds: int) -> None:
+        """The heartbeat interval (s) that the station is told with the answer to its boot."""
+        known.update(heartbeat_interval=seconds)
+        self._keep(known)
+        show_config(self._context, known)
+
+    def _keep(self, known: Known) -> None:
+        """Stores what was decided about a station; a write is answered at once, not when the disk has it."""
+        record = known.record
+
+        async def keep() -> None:
+            try:
+                await self._context.store.put_station(record)
+            except StoreError as error:
+                log.error("store.failed", station=record.id, error=str(error))
+
+        self._context.spawn(keep())
+
+    def tick(self, now: float) -> None:
+        """Once a second: the counters, and who has fallen silent."""
+        for known in self._known.values():
+            if known.session is None:
+                continue
+            interval = known.record.heartbeat_interval or self._config.ocpp.heartbeat_interval
+            stale = known.last_message is not None and now - known.last_message > 2 * interval
+            self._show_traffic(known, stale)
+
+    def _show_traffic(self, known: Known, stale: bool) -> None:
+        shown = known.points.value("State.MessagesReceived"), known.points.value("State.MessagesSent")
+        values: dict[str, Value] = {}
+        if shown != (known.received, known.sent):
+            _, highest = INTEGER_RANGES[Type.UINT32]
+            values = {
+                "State.MessagesReceived": known.received & highest,
+                "State.MessagesSent": known.sent & highest,
+                "State.LastMessage": known.last_message,
+            }
+            if known.clock.offset is not None:
+                values["State.ClockOffset"] = round(known.clock.offset, 3)
+        if stale != known.stale:
+            known.stale = stale
+            values["State.Stale"] = stale
+        if values:
+            self._set(known.points, values)
+
+    def take_edits(self, records: Iterable[StationRecord]) -> None:
+        """Another process (`ocpp-bridge stations accept`) has changed registrations."""
+        for record in records:
+            known = self._known.get(record.id)
+            if known is not None and known.record.registration != record.registration:
+                log.info("station.registration", station=record.id, status=record.registration)
+                known.update(registration=record.registration)
+                show_config(self._context, known)
+
+    def shut_down(self) -> None:
+        """Closes every connection (1012)."""
+        for known in self._known.values():
+            if known.session is not None:
+                known.session.shut_down()
+
+    def _set(self, group: Group, values: Mapping[str, Value]) -> None:
+        slots = ((group.slot(key), value) for key, value in values.items())
+        updates = [Update(slot, value) for slot, value in slots if slot is not None]
+        self._context.tree.apply(group, updates, self._context.clock())
+
+    def _show_count(self) -> None:
+        connected = sum(1 for known in self._known.values() if known.session is not None)
+        self._set(
+            self._context.tree.bridge, {"StationsKnown": len(self._known), "StationsConnected": connected}
+        )

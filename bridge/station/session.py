@@ -1,0 +1,300 @@
+"""One connection of a station: every CALL gets exactly one answer, our CALLs get theirs.
+
+The server reads frames and hands them to `receive`, which settles results at once and queues the station's
+CALLs. `work` takes them in order. So a handler script may call the station that it is deciding about.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, OcppError, StationOffline, StoreError
+from bridge.ocpp.peer import Dropped, Peer, ReceivedCall, ReceivedError, ReceivedResult, Reply
+from bridge.points.tree import Group, Update
+from bridge.points.values import parse_time
+from bridge.station import v16
+from bridge.station.context import Answer, Context, Dialect
+from bridge.station.known import Connection, Known
+from bridge.station.model import Model
+
+log = structlog.get_logger()
+
+#: what is a version's own, by its name
+DIALECTS: Mapping[str, Dialect] = {v16.VERSION: v16}
+
+
+class Link(Protocol):
+    """The websocket of a session."""
+
+    @property
+    def remote(self) -> str:
+        """The station's address."""
+
+    async def send(self, text: str) -> None:
+        """Sends a frame. Raises StationOffline when the connection is gone."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Begins to close the connection; returns at once."""
+
+
+class Session:
+    """A station's connection, from its handshake to its end.
+
+    `connector(known, number)` gives the group of a connector, None for a number that no connector has. `before`
+    is the session that this one replaces.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        known: Known,
+        model: Model,
+        link: Link,
+        new_id: Callable[[], str],
+        connector: Callable[[Known, int], Group | None],
+        before: Connection | None = None,
+    ) -> None:
+        self._context = context
+        self._known = known
+        self._model = model
+        self._link = link
+        self._connector = connector
+        self._before = before
+        self._dialect = DIALECTS[model.version.name]
+        self._peer = Peer(model.version, context.settings.validation, new_id)
+        self._calls: asyncio.Queue[ReceivedCall | None] = asyncio.Queue()
+        self._turn = asyncio.Lock()
+        self._waiting: tuple[str, asyncio.Future[dict[str, Any]]] | None = None
+        self._closed = False
+        self.registration = known.registration
+        self.finished = asyncio.Event()
+        self.invalid = 0
+
+    @property
+    def known(self) -> Known:
+        return self._known
+
+    # What comes in
+
+    def receive(self, data: str | bytes) -> str | None:
+        """Takes a frame; returns a text to send back at once, if there is one."""
+        known = self._known
+        known.received += 1
+        known.last_message = self._context.clock()
+        log.debug("frame.received", station=known.id, frame=data)
+        received = self._peer.receive(data)
+        if isinstance(received, ReceivedCall):
+            if received.violations:
+                first = received.violations[0]
+                self._complain(f"{received.action}: {first.path}: {first.message}")
+            self._calls.put_nowait(received)
+        elif isinstance(received, ReceivedResult):
+            if received.violations:
+                first = received.violations[0]
+                self._complain(f"answer to {received.action}: {first.path}: {first.message}")
+            self._settle(received.id, received.payload)
+        elif isinstance(received, ReceivedError):
+            error = CallErrorAnswer(received.code, received.description, received.details)
+            self._settle(received.id, error)
+        elif isinstance(received, Dropped):
+            self._complain(received.reason)
+        else:
+            return self._reply(received)
+        return None
+
+    def _reply(self, reply: Reply) -> str:
+        if not reply.repeated:
+            self._complain(reply.reason)
+        return reply.text
+
+    def _settle(self, message_id: str, result: dict[str, Any] | CallFailed) -> None:
+        if self._waiting is None or self._waiting[0] != message_id or self._waiting[1].done():
+            return
+        if isinstance(result, CallFailed):
+            self._waiting[1].set_exception(result)
+        else:
+            self._waiting[1].set_result(result)
+
+    def _complain(self, reason: str) -> None:
+        """Counts a message that broke the rules and shows it; the operator sees it, the connection lives."""
+        known = self._known
+        self.invalid += 1
+        log.warning("message.invalid", station=known.id, reason=reason)
+        group, now = known.points, self._context.clock()
+        count, last = group.slot("State.InvalidMessages"), group.slot("State.LastError")
+        if count is not None and last is not None:
+            before = group.sample(count).value
+            number = (before if isinstance(before, int) else 0) + 1 & 0xFFFFFFFF
+            self._context.tree.apply(group, [Update(count, number), Update(last, reason)], now)
+
+    # What is answered
+
+    async def work(self) -> None:
+        """Answers the station's CALLs in the order in which they came, until the connection has closed."""
+        try:
+            if self._before is not None:  # the tree's changes come in the order of the station's messages
+                await self._before.finished.wait()
+                self._before = None
+            while (call := await self._calls.get()) is not None and not self._closed:
+                await self._answer(call)
+        finally:
+            self.finished.set()
+
+    async def _answer(self, call: ReceivedCall) -> None:
+        now = self._context.clock()
+        answer: Answer | None = None
+        try:
+            answer = await self._decide(call, now)
+            text = self._peer.answer(call.id, answer.payload)
+        except OcppError as error:
+            self._complain(f"{call.action}: {error}")
+            text = self._peer.refuse(call.id, error.code, error.description, error.details)
+        except StoreError as error:
+            log.error("store.failed", station=self._known.id, action=call.action, error=str(error))
+            text = self._peer.refuse(call.id, "InternalError", "it could not be stored; send it again")
+        except Exception:
+            log.exception("call.failed", station=self._known.id, action=call.action)
+            text = self._peer.refuse(call.id, "InternalError", "the central system failed")
+        try:
+            await self.send(text)
+        except StationOffline:
+            pass  # it is recorded all the same; the station sends it again and gets the same answer
+        if answer is not None and answer.group is not None:
+            self._take(call, answer, answer.group, now)
+
+    async def _decide(self, call: ReceivedCall, now: float) -> Answer:
+        self._check_registration(call.action)
+        spec = self._model.messages[call.action]
+        payload = {**spec.defaults, **call.payload} if spec.defaults else call.payload
+        group = self._group(call, spec.connector)
+        automatic = self._dialect.AUTOMATIC.get(call.action)
+        if automatic is not None:
+            return Answer(automatic(self._context.clock()), group)
+        decide = self._dialect.DECISIONS[call.action]
+        return await decide(self._context, self._known, group, payload, now)
+
+    def _check_registration(self, action: str) -> None:
+        """A station that isn't accepted may boot and nothing else (OCPP 1.6 §4.2)."""
+        if action == "BootNotification" or self.registration == "Accepted":
+            return
+        if self.registration == "Rejected" or self._context.settings.validation == "strict":
+            raise OcppError("SecurityError", f"the station's registration is {self.registration}")
+
+    def _group(self, call: ReceivedCall, field: str) -> Group | None:
+        """What a message speaks of; a connector that cannot be is counted, and shown nowhere."""
+        if not field:
+            return self._known.points
+        number = self._dialect.connector_number(self._known, call.payload, field)
+        group = self._connector(self._known, number)
+        if group is None:
+            self._complain(f"{call.action}: {field}: there is no connector {number}")
+        return group
+
+    def _take(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> None:
+        """Lets the message change the tree, after it was answered: the station never waits for that."""
+        try:
+            self._apply(call, answer, group, now)
+        except Exception:
+            log.exception("tree.failed", station=self._known.id, action=call.action)
+
+    def _apply(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> None:
+        known, action = self._known, call.action
+        spec = self._model.messages[action]
+        payload = {**spec.defaults, **call.payload} if spec.defaults else call.payload
+        time, problem = self._time(payload.get(spec.time), now) if spec.time else (None, "")
+        part = self._model.station if group is known.points else self._model.connector
+        updates, unread = part.bindings.updates(action, payload, time, now)
+        updates += part.bindings.answered(action, answer.payload, time, now)
+        self._context.tree.apply(group, updates, now)
+        left = self._dialect.take(self._context, known, group, action, payload, now)
+        if answer.then is not None:
+            answer.then(time)
+        for reason in filter(None, (problem, unread, left)):
+            if not call.violations:  # already counted
+                self._complain(f"{action}: {reason}")
+
+    def _time(self, stamp: Any, now: float) -> tuple[float | None, str]:
+        """The station's own time of a message, None where it cannot be believed or read."""
+        if stamp is None:
+            return None, ""
+        try:
+            return self._known.clock.heard(parse_time(stamp), now), ""
+        except ValueError as error:
+            return None, str(error)
+
+    # What goes out
+
+    async def send(self, text: str) -> None:
+        """Sends a frame. Raises StationOffline."""
+        log.debug("frame.sent", station=self._known.id, frame=text)
+        self._known.sent += 1
+        await self._link.send(text)
+
+    def refusal(self, action: str) -> str:
+        """Why the protocol forbids to send an action now; "" if it may be sent (OCPP 1.6 §4.2)."""
+        if self.registration == "Rejected":
+            return "the station's registration is Rejected: it may not be sent anything"
+        if self.registration == "Pending" and action in self._dialect.FORBIDDEN_WHILE_PENDING:
+            return f"the station's registration is Pending: {action} may not be sent"
+        return ""
+
+    def check_call(self, action: str, payload: Mapping[str, Any]) -> None:
+        """Raises ValueError for a CALL that the action's schema or the station's registration does not allow."""
+        if reason := self.refusal(action):
+            raise ValueError(reason)
+        if action not in self._model.version.to_station:
+            raise ValueError(f"{action} is no action that an OCPP {self._model.version.name} station takes")
+        violations = self._peer.check_call(action, payload)
+        if violations:
+            raise ValueError(f"{action}: " + "; ".join(f"{v.path}: {v.message}" for v in violations[:5]))
+
+    async def call(
+        self, action: str, payload: Mapping[str, Any], sent: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """Sends a CALL when its turn comes, one at a time (OCPP-J 1.6 §4.1.1), and returns the response.
+
+        Raises CallErrorAnswer, CallTimeout or StationOffline.
+        """
+        async with self._turn:
+            self._check_open()
+            outgoing = self._peer.call(action, payload)
+            future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+            self._waiting = outgoing.id, future
+            try:
+                async with asyncio.timeout(self._context.settings.call_timeout):
+                    await self.send(outgoing.text)
+                    if sent is not None:
+                        sent()
+                    return await future
+            except TimeoutError:
+                seconds = self._context.settings.call_timeout
+                raise CallTimeout(f"no answer to {action} within {seconds:g} s") from None
+            finally:
+                self._waiting = None
+                self._peer.expire(outgoing.id)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StationOffline("the connection to the station is closed")
+
+    # The end
+
+    def closed(self) -> None:
+        """The connection is gone: what waits for an answer ends now, what was not begun is left to the station."""
+        self._closed = True
+        self._calls.put_nowait(None)
+        if self._waiting is not None and not self._waiting[1].done():
+            self._waiting[1].set_exception(StationOffline("the connection closed before the answer came"))
+
+    def replaced(self) -> None:
+        """A newer connection of the same station has taken over (OCPP-J 1.6 §5.2)."""
+        self.closed()
+        self._link.close(1000, "a newer connection has taken over")
+
+    def shut_down(self) -> None:
+        """The bridge stops (RFC 6455 §7.4.1: 1012, service restart)."""
+        self.closed()
+        self._link.close(1012, "the central system stops")
+

@@ -1,0 +1,152 @@
+"""Transactions: recorded before they are answered, recognised when they are repeated, shown as points.
+
+Knows no OCPP version; `v16` and its like bring the fields.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from bridge.points.rows import Value
+from bridge.points.tree import Group, Update
+from bridge.station.context import Context
+from bridge.station.known import Known, Running
+from bridge.store.records import Transaction, TransactionStart, TransactionStop
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A transaction that has been recorded. `shown`: it still runs, so the tree is to show it."""
+
+    id: int
+    authorization: Mapping[str, Any]
+    shown: bool
+    show: Callable[[float | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A stop that has been recorded. `first`: not a repeated one; `group`: where it is to be shown, if anywhere."""
+
+    first: bool
+    connector: str
+    group: Group | None
+    show: Callable[[float | None], None]
+
+
+async def begin(
+    context: Context,
+    known: Known,
+    group: Group | None,
+    start: TransactionStart,
+    ask: Callable[[], Awaitable[dict[str, Any]]],
+) -> Begun:
+    """Records a transaction durably, once, however often it is sent; `ask` decides who may charge.
+
+    Raises StoreError when it could not be recorded: the station is to send it again.
+    """
+    key = (start.station, start.connector, start.id_tag, start.start_timestamp, start.meter_start)
+    before = await context.store.find_start(*key)
+    if before is None:
+        decided = replace(start, authorization=await ask())
+        number, authorization, repeated = await context.store.start_transaction(decided)
+    else:
+        (number, authorization), repeated = before, True
+    if not repeated:
+        known.running[number] = Running(number, group, start.meter_start, start.id_tag)
+    running = known.running.get(number)
+    log.info(
+        "transaction.started",
+        station=known.id,
+        connector=start.connector,
+        transaction=number,
+        status=authorization.get("status"),
+        repeated=repeated,
+    )
+
+    def show(time: float | None) -> None:
+        if group is not None and running is not None and known.running_at(group) is running:
+            show_running(context, running, start.meter_start, time)
+
+    return Begun(number, authorization, shown=running is not None, show=show)
+
+
+async def end(context: Context, known: Known, stop: TransactionStop) -> Ended:
+    """Records a stop durably. A stop of an unknown transaction, or of another station's, touches nothing."""
+    stopped = await context.store.stop_transaction(stop)
+    running = known.running.get(stop.transaction_id)
+    if stopped is None or running is None:
+        log.info(
+            "transaction.stopped",
+            station=known.id,
+            transaction=stop.transaction_id,
+            unknown=stopped is None,
+            repeated=stopped is not None,
+        )
+        return Ended(False, stopped.connector if stopped else "", None, lambda time: None)
+    log.info(
+        "transaction.stopped", station=known.id, transaction=stop.transaction_id, energy=stopped.energy
+    )
+    group = running.group
+
+    def show(time: float | None) -> None:
+        latest = group is not None and known.running_at(group) is running
+        known.running.pop(running.id, None)
+        if group is not None:
+            _show_ended(context, group, stopped, time, clear=latest)
+
+    if group is None:
+        known.running.pop(running.id, None)
+    return Ended(True, stopped.connector, group, show)
+
+
+def show_running(context: Context, running: Running, energy_register: float, time: float | None) -> None:
+    """Transaction.*: what runs now. `energy_register` in Wh."""
+    if running.group is None:
+        return
+    _show(
+        context,
+        running.group,
+        {
+            "Transaction.Active": True,
+            "Transaction.Id": str(running.id),
+            "Transaction.IdTag": running.id_tag,
+            "Transaction.Energy": round(energy_register - running.meter_start, 6),
+        },
+        time,
+    )
+
+
+def confirm(context: Context, running: Running, time: float | None) -> None:
+    """The station has named its running transaction: after a reconnect it is known again that it runs."""
+    if running.group is not None:
+        values: dict[str, Value] = {
+            "Transaction.Active": True,
+            "Transaction.Id": str(running.id),
+            "Transaction.IdTag": running.id_tag,
+        }
+        _show(context, running.group, values, time)
+
+
+def _show_ended(
+    context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool
+) -> None:
+    values: dict[str, Value] = {"Transaction.Stop.Energy": stopped.energy}
+    if clear:
+        values |= {
+            "Transaction.Active": False,
+            "Transaction.Id": "",
+            "Transaction.IdTag": "",
+            "Transaction.Energy": stopped.energy,
+        }
+    _show(context, group, values, time)
+
+
+def _show(context: Context, group: Group, values: Mapping[str, Value], time: float | None) -> None:
+    slots = ((group.slot(key), value) for key, value in values.items())
+    updates = [Update(slot, value, time) for slot, value in slots if slot is not None]
+    context.tree.apply(group, updates, context.clock())

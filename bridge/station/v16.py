@@ -1,0 +1,234 @@
+"""OCPP 1.6: which messages the bridge answers by itself, and how the others are decided.
+
+The only place in this room that knows field names of 1.6.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from bridge.api import (
+    Authorization,
+    AuthorizeRequest,
+    BootNotificationAnswer,
+    BootNotificationRequest,
+    DataTransferAnswer,
+    DataTransferRequest,
+    StartTransactionRequest,
+    StopTransactionRequest,
+)
+from bridge.points.tree import Group
+from bridge.points.values import format_time, parse_time, to_json
+from bridge.station import transactions
+from bridge.station.context import Answer, Context
+from bridge.station.fields import integer, optional_integer, optional_text, real, text
+from bridge.station.known import Known
+from bridge.station.metering import take_meter_values
+from bridge.station.registration import answer_boot
+from bridge.station.scripted import ScriptedStation
+from bridge.store.records import TransactionStart, TransactionStop
+
+VERSION = "1.6"
+#: actions that a station may not be sent while its registration is Pending (OCPP 1.6 §4.2)
+FORBIDDEN_WHILE_PENDING = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})
+#: the command that reads a station's configuration after its boot
+READ_CONFIGURATION = "GetConfiguration"
+
+Payload = Mapping[str, Any]
+Decide = Callable[[Context, Known, Group | None, Payload, float], Awaitable[Answer]]
+
+#: what is answered without asking anybody
+AUTOMATIC: Mapping[str, Callable[[float], dict[str, Any]]] = {
+    "DiagnosticsStatusNotification": lambda now: {},
+    "FirmwareStatusNotification": lambda now: {},
+    "Heartbeat": lambda now: {"currentTime": format_time(now)},
+    "LogStatusNotification": lambda now: {},
+    "MeterValues": lambda now: {},
+    "SecurityEventNotification": lambda now: {},
+    "SignCertificate": lambda now: {"status": "Rejected"},  # there is no certificate authority to ask
+    "SignedFirmwareStatusNotification": lambda now: {},
+    "StatusNotification": lambda now: {},
+}
+
+
+async def boot_notification(
+    context: Context, known: Known, group: Group | None, payload: Payload, now: float
+) -> Answer:
+    """OCPP 1.6 §4.2"""
+    request = BootNotificationRequest(
+        station=_station(context, known),
+        version=VERSION,
+        payload=payload,
+        vendor=optional_text(payload, "chargePointVendor"),
+        model=optional_text(payload, "chargePointModel"),
+        serial_number=optional_text(payload, "chargePointSerialNumber")
+        or optional_text(payload, "chargeBoxSerialNumber"),
+        firmware_version=optional_text(payload, "firmwareVersion"),
+    )
+    decided = await context.runner.ask("boot_notification", request)
+    status, interval = await answer_boot(
+        context, known, payload, decided if isinstance(decided, BootNotificationAnswer) else None, now
+    )
+    answer = {"status": status, "currentTime": format_time(context.clock()), "interval": interval}
+    return Answer(answer, group, (lambda _: context.booted(known)) if status == "Accepted" else None)
+
+
+async def authorize(
+    context: Context, known: Known, group: Group | None, payload: Payload, now: float
+) -> Answer:
+    """OCPP 1.6 §4.1"""
+    token = text(known.model.version, payload, "idTag")
+    request = AuthorizeRequest(
+        station=_station(context, known), version=VERSION, payload=payload, id_token=token
+    )
+    return Answer({"idTagInfo": await _id_tag_info(context, known, "authorize", request)}, group)
+
+
+async def start_transaction(
+    context: Context, known: Known, group: Group | None, payload: Payload, now: float
+) -> Answer:
+    """OCPP 1.6 §4.8. The transaction is recorded whatever the answer is: the energy has been or will be drawn."""
+    version = known.model.version
+    number = integer(version, payload, "connectorId", low=1)
+    stamp = payload.get("timestamp")
+    start = TransactionStart(
+        station=known.id,
+        connector=f"Connector{number}",
+        connector_id=number,
+        id_tag=text(version, payload, "idTag"),
+        start_time=_time(stamp, now),
+        start_timestamp=stamp if isinstance(stamp, str) and stamp else format_time(now),
+        meter_start=real(version, payload, "meterStart"),
+        reservation_id=optional_integer(payload, "reservationId"),
+        received=now,
+    )
+
+    async def ask() -> dict[str, Any]:
+        request = StartTransactionRequest(
+            station=_station(context, known),
+            version=VERSION,
+            payload=payload,
+            connector=start.connector,
+            id_token=start.id_tag,
+            meter_start=start.meter_start,
+            timestamp=start.start_time,
+            reservation_id=start.reservation_id,
+        )
+        return await _id_tag_info(context, known, "start_transaction", request)
+
+    begun = await transactions.begin(context, known, group, start, ask)
+    answer = {"transactionId": begun.id, "idTagInfo": begun.authorization}
+    return Answer(answer, group if begun.shown else None, begun.show)
+
+
+async def stop_transaction(
+    context: Context, known: Known, group: Group | None, payload: Payload, now: float
+) -> Answer:
+    """OCPP 1.6 §4.10. Answered whatever it says, or the station would send it for ever."""
+    version = known.model.version
+    stamp = payload.get("timestamp")
+    data = payload.get("transactionData")
+    stop = TransactionStop(
+        station=known.id,
+        transaction_id=integer(version, payload, "transactionId"),
+        id_tag=optional_text(payload, "idTag") or None,
+        stop_time=_time(stamp, now),
+        stop_timestamp=stamp if isinstance(stamp, str) else "",
+        meter_stop=real(version, payload, "meterStop"),
+        reason=optional_text(payload, "reason"),
+        data=data if isinstance(data, list) else [],
+        received=now,
+    )
+    ended = await transactions.end(context, known, stop)
+    info: dict[str, Any] | None = None
+    if ended.first:
+        request = StopTransactionRequest(
+            station=_station(context, known),
+            version=VERSION,
+            payload=payload,
+            transaction_id=str(stop.transaction_id),
+            connector=ended.connector,
+            id_token=stop.id_tag or "",
+            meter_stop=stop.meter_stop,
+            timestamp=stop.stop_time,
+            reason=stop.reason,
+        )
+        info = await _id_tag_info(context, known, "stop_transaction", request)
+
+    def show(time: float | None) -> None:
+        if data is not None and ended.group is not None:
+            take_meter_values(context, known, ended.group, data, None, context.clock())
+        ended.show(time)
+
+    answer = {"idTagInfo": info} if info is not None and stop.id_tag else {}
+    return Answer(answer, ended.group, show if ended.group is not None else None)
+
+
+async def data_transfer(
+    context: Context, known: Known, group: Group | None, payload: Payload, now: float
+) -> Answer:
+    """OCPP 1.6 §4.3. Without a script that knows the vendor: UnknownVendorId."""
+    request = DataTransferRequest(
+        station=_station(context, known),
+        version=VERSION,
+        payload=payload,
+        vendor_id=text(known.model.version, payload, "vendorId"),
+        message_id=optional_text(payload, "messageId"),
+        data=payload.get("data"),
+    )
+    decided = await context.runner.ask("data_transfer", request)
+    if not isinstance(decided, DataTransferAnswer):
+        return Answer({"status": "UnknownVendorId"}, group)
+    if decided.data is None:
+        return Answer({"status": decided.status}, group)
+    data = decided.data if isinstance(decided.data, str) else to_json(decided.data)
+    return Answer({"status": decided.status, "data": data}, group)
+
+
+#: what scripts have a say in
+DECISIONS: Mapping[str, Decide] = {
+    "Authorize": authorize,
+    "BootNotification": boot_notification,
+    "DataTransfer": data_transfer,
+    "StartTransaction": start_transaction,
+    "StopTransaction": stop_transaction,
+}
+
+
+def take(context: Context, known: Known, group: Group, action: str, payload: Payload, now: float) -> str:
+    """What the rows cannot say of a message that was answered automatically; returns what could not be read."""
+    if action != "MeterValues":
+        return ""
+    transaction = optional_integer(payload, "transactionId")
+    return take_meter_values(context, known, group, payload.get("meterValue"), transaction, now)
+
+
+def connector_number(known: Known, payload: Payload, field: str) -> int:
+    """The connector that a message speaks of; 0 is the station. Raises OcppError for what is no connector."""
+    return integer(known.model.version, payload, field, low=0) if field in payload else 0
+
+
+async def _id_tag_info(context: Context, known: Known, method: str, request: Any) -> dict[str, Any]:
+    """The idTagInfo that the scripts decide (OCPP 1.6 §7.27). A station that isn't accepted charges nobody."""
+    if known.registration != "Accepted" and method != "stop_transaction":
+        return {"status": "Invalid"}
+    decided = await context.runner.ask(method, request)
+    if not isinstance(decided, Authorization):
+        return {"status": "Accepted"}
+    info: dict[str, Any] = {"status": decided.status}
+    if decided.parent_id_token is not None:
+        info["parentIdTag"] = decided.parent_id_token
+    if decided.expiry is not None:
+        info["expiryDate"] = format_time(decided.expiry)
+    return info
+
+
+def _station(context: Context, known: Known) -> ScriptedStation:
+    return ScriptedStation(known, context.tree, context.clock)
+
+
+def _time(stamp: Any, now: float) -> float:
+    try:
+        return parse_time(stamp)
+    except ValueError:
+        return now
+

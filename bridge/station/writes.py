@@ -1,0 +1,164 @@
+"""What an OPC UA client may write or call, and what becomes of it: the OPC UA server's way in."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from bridge.commands.inputs import check_parameter, check_payload, from_arguments, from_json, from_parameters, masked
+from bridge.commands.queue import CommandQueue, Done
+from bridge.commands.table import EXECUTE, FOLDER, REQUEST, Command
+from bridge.errors import CallErrorAnswer, Refused
+from bridge.points.rows import Method, Value
+from bridge.points.tree import Group, Tree, Update
+from bridge.points.values import to_json
+from bridge.station.configuration import FOLDER as CONFIGURATION
+from bridge.station.configuration import station_key
+from bridge.station.context import Clock
+from bridge.station.known import Known
+from bridge.station.registry import Stations
+
+log = structlog.get_logger()
+
+
+class Writes:
+    """Takes writes and method calls. A write never waits for a station."""
+
+    def __init__(self, tree: Tree, stations: Stations, queue: CommandQueue, clock: Clock) -> None:
+        self._tree = tree
+        self._stations = stations
+        self._queue = queue
+        self._clock = clock
+        self._ways: Mapping[str, Callable[[Known, Group, int, Value, str], None]] = {
+            FOLDER: self._write_command,
+            "Config": self._write_config,
+            CONFIGURATION: self._write_configuration,
+        }
+
+    def write(self, group: Group, slot: int, value: Value, user: str) -> None:
+        """Takes a written value, which has the point's type already. Raises Refused, and nothing has changed."""
+        row = group.row(slot)
+        known = self._stations.of(group)
+        way = self._ways.get(row.folder.partition(".")[0])
+        if known is None or way is None or not row.writable:
+            raise Refused("BadNotWritable", f"{group.path}.{row.key} cannot be written")
+        way(known, group, slot, value, user)
+        shown = "…" if row.folder.startswith(FOLDER) else value
+        log.info("point.written", station=known.id, point=row.key, value=shown, user=user)
+
+    async def call(self, group: Group, method: Method, arguments: Sequence[Value], user: str) -> Sequence[Value]:
+        """Sends a command and waits for its end; returns Status and Response. Raises Refused or CallFailed."""
+        known, command = self._command(group, method.folder)
+        payload = from_arguments(command, arguments)
+        done = await self._send(known, group, command, payload, user)
+        if isinstance(done.failure, CallErrorAnswer):
+            error = done.failure
+            details = {"errorCode": error.code, "errorDescription": error.description, "errorDetails": error.details}
+            error.outputs = ("", to_json(details))
+        if done.failure is not None:
+            raise done.failure
+        return done.status, to_json(done.response)
+
+    # Commands.<Action>.*
+
+    def _write_command(self, known: Known, group: Group, slot: int, value: Value, user: str) -> None:
+        row = group.row(slot)
+        known, command = self._command(group, row.folder)
+        if row.name == EXECUTE:
+            if value:
+                self._execute(known, group, command, user)
+            return
+        if row.name == REQUEST:
+            payload = from_json(command, value)
+            self._send(known, group, command, payload, user)
+            self._set(group, slot, to_json(masked(command.action, payload)))
+            return
+        check_parameter(next(p for p in command.parameters if p.name == row.name), value)
+        self._set(group, slot, value)
+
+    def _execute(self, known: Known, group: Group, command: Command, user: str) -> None:
+        written = {p.name: group.value(command.point(p.name)) for p in command.parameters}
+        payload = from_parameters(command, self._with_transaction(known, group, command, written))
+        self._send(known, group, command, payload, user)
+        if masked(command.action, payload) != payload:  # a secret that was sent is not kept
+            for parameter in command.parameters:
+                if masked(command.action, payload).get(parameter.field) != payload.get(parameter.field):
+                    self._set_key(group, command.point(parameter.name), None)
+        self._set_key(group, command.point(EXECUTE), True)
+        self._set_key(group, command.point(EXECUTE), False)
+
+    def _with_transaction(
+        self, known: Known, group: Group, command: Command, written: Mapping[str, Value]
+    ) -> Mapping[str, Value]:
+        """At a connector, a stop without a transaction's id means the one that runs there."""
+        name = next((p.name for p in command.parameters if p.field == "transactionId" and p.required), None)
+        running = known.running_at(group)
+        if name is None or group is known.points or running is None or written.get(name) is not None:
+            return written
+        return {**written, name: running.id}
+
+    def _command(self, group: Group, folder: str) -> tuple[Known, Command]:
+        known = self._stations.of(group)
+        if known is None:
+            raise Refused("BadNodeIdUnknown", f"there is no station {group.path}")
+        part = known.model.station if group is known.points else known.model.connector
+        command = part.commands.get(folder.split(".")[1])
+        if command is None:
+            raise Refused("BadNodeIdUnknown", f"{group.path} has no command {folder}")
+        return known, command
+
+    def _send(
+        self, known: Known, group: Group, command: Command, payload: dict[str, Any], user: str
+    ) -> asyncio.Task[Done]:
+        if command.filled:
+            number = group.value("Info.ConnectorId")
+            if payload.setdefault(command.filled, number) != number:
+                raise Refused("BadOutOfRange", f"{command.filled}: this is connector {number}")
+        check_payload(known.model.version, command.action, payload)
+        return self._queue.send(group, known.session, command, payload, user)
+
+    # Config.*
+
+    def _write_config(self, known: Known, group: Group, slot: int, value: Value, user: str) -> None:
+        row = group.row(slot)
+        if row.enumeration is not None:
+            name = row.enumeration.names.get(value) if isinstance(value, int) else None
+            if name is None:
+                raise Refused("BadOutOfRange", f"{row.key}: expected one of {', '.join(row.enumeration.numbers)}")
+            self._stations.register(known, name)
+        elif isinstance(value, int) and row.range is not None and row.range[0] <= value <= row.range[1]:
+            self._stations.set_heartbeat_interval(known, value)
+            self._tell_interval(known, value, user)
+        else:
+            raise Refused("BadOutOfRange", f"{row.key}: expected {row.range}")
+
+    def _tell_interval(self, known: Known, seconds: int, user: str) -> None:
+        """A station that is connected learns the interval at once; another one with its next boot."""
+        command = known.model.station.commands.get("ChangeConfiguration")
+        if command is None or known.session is None:
+            return
+        try:
+            self._send(
+                known, known.points, command, {"key": "HeartbeatInterval", "value": str(seconds)}, user
+            )
+        except Refused as error:
+            log.info("heartbeat_interval.not_sent", station=known.id, reason=error.reason)
+
+    # Configuration.*
+
+    def _write_configuration(self, known: Known, group: Group, slot: int, value: Value, user: str) -> None:
+        command = known.model.station.commands.get("ChangeConfiguration")
+        if command is None:
+            raise Refused("BadNotWritable", "this OCPP version has no configuration keys")
+        key = station_key(known, group.row(slot).name)
+        self._send(known, known.points, command, {"key": key, "value": "" if value is None else value}, user)
+
+    def _set_key(self, group: Group, key: str, value: Value) -> None:
+        slot = group.slot(key)
+        if slot is not None:
+            self._set(group, slot, value)
+
+    def _set(self, group: Group, slot: int, value: Value) -> None:
+        self._tree.apply(group, [Update(slot, value)], self._clock())
+

@@ -1,0 +1,30 @@
+"""What outlives a restart: stations, transactions, the commands' log and the last values, in one SQLite file.
+
+One thread writes (`writer`), in grouped commits; a durable write is on disk before its awaiter goes on.
+Knows neither OCPP nor OPC UA: its callers bring records (`records`).
+"""
+
+from bridge.store.reader import Editor, Reader
+from bridge.store.records import (
+    CommandEnd,
+    CommandRecord,
+    StationRecord,
+    Transaction,
+    TransactionStart,
+    TransactionStop,
+    ValueRecord,
+)
+from bridge.store.store import Store
+
+__all__ = [
+    "CommandEnd",
+    "CommandRecord",
+    "Editor",
+    "Reader",
+    "StationRecord",
+    "Store",
+    "Transaction",
+    "TransactionStart",
+    "TransactionStop",
+    "ValueRecord",
+]

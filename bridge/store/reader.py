@@ -1,0 +1,110 @@
+"""Reading the file, and the few edits that command line tools make beside a running bridge."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlite_utils import Database
+
+from bridge.errors import StoreError
+from bridge.store import rows
+from bridge.store.database import (
+    check_schema,
+    connect_editor,
+    connect_reader,
+    explain,
+    lock,
+    migrate,
+    transaction,
+)
+from bridge.store.records import StationRecord, Transaction, ValueRecord
+
+
+class Reader:
+    """What is on disk. An iterator that is not read to its end holds back checkpoints until it is closed."""
+
+    def __init__(self, db: Database, path: Path) -> None:
+        self._db = db
+        self._path = path
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Read the file at `path`, also while the bridge runs. StoreError says what is wrong with it."""
+        path = Path(path)
+        db = connect_reader(path)
+        check_schema(path, db)
+        return cls(db, path)
+
+    def stations(self) -> Iterator[StationRecord]:
+        """All stations, in the order in which they were first seen."""
+        return rows.stations(self._db)
+
+    def transactions(self, since: float | None = None) -> Iterator[Transaction]:
+        """Transactions that began at `since` or later, by id."""
+        return rows.transactions(self._db, since)
+
+    def open_transactions(self) -> Iterator[Transaction]:
+        """Transactions without a stop, by id."""
+        return rows.open_transactions(self._db)
+
+    def values(self) -> Iterator[ValueRecord]:
+        """The last value of every point that has had one."""
+        return rows.values(self._db)
+
+    def password_hash(self, station: str) -> str | None:
+        """The hash that was set for a station's password, or None."""
+        return rows.password_hash(self._db, station)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Editor(Reader):
+    """A reader that also sets registrations and passwords. A running bridge notices within a second."""
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Edit the file at `path`; a new or an older one is brought up to date, if no bridge runs on it."""
+        path = Path(path)
+        try:
+            descriptor = lock(path)
+        except StoreError:
+            db = connect_editor(path)
+            check_schema(path, db)
+        else:
+            try:
+                db = connect_editor(path)
+                migrate(path, db)
+            finally:
+                os.close(descriptor)
+        return cls(db, path)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with transaction(self._db):
+                yield
+        except sqlite3.Error as error:
+            raise explain(self._path, error) from error
+
+    def set_registration(self, station: str, status: str | None) -> bool:
+        """Accepted, Pending, Rejected, or None for the policy's choice. False: there is no such station."""
+        with self._writing():
+            return rows.set_registration(self._db, station, status)
+
+    def set_password(self, station: str, password_hash: str) -> None:
+        """Set the hash of a station's password; the station need not have been seen yet."""
+        with self._writing():
+            rows.set_password(self._db, station, password_hash)

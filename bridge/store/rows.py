@@ -1,0 +1,328 @@
+"""Records to rows and back: every SQL statement on the tables of `schema`.
+
+The functions that take a Database and write are jobs: they run in the writer's thread, in a transaction.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlite_utils import Database
+
+from bridge.errors import StoreError
+from bridge.store.records import (
+    CommandEnd,
+    CommandRecord,
+    StationRecord,
+    Transaction,
+    TransactionStart,
+    TransactionStop,
+    ValueRecord,
+)
+
+INTERRUPTED = "the bridge stopped before the answer came; it is unknown whether the station carried it out"
+MAX_ID = 2**31 - 1
+
+StartKey = tuple[str, str, str, str, float]
+"""Station, connector, id tag, start timestamp as sent, meter start."""
+
+_STATIONS = (
+    "SELECT id, name, version, registration, heartbeat_interval, first_seen, last_seen, boot "
+    "FROM stations ORDER BY first_seen, id"
+)
+_TRANSACTIONS = (
+    "SELECT id, station, connector, id_tag, start_time, meter_start, stop_time, meter_stop, reason, "
+    "stop_id_tag, authorization, reservation_id FROM transactions "
+)
+
+
+def to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def from_json(text: str) -> Any:
+    return msgspec.json.decode(text)
+
+
+def _select(db: Database, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Rows as they are fetched. The cursor ends with the iterator: an open one holds back checkpoints."""
+    try:
+        with closing(db.conn.execute(sql, parameters)) as cursor:
+            yield from cursor
+    except sqlite3.Error as error:
+        raise StoreError(f"the store cannot be read: {error}") from error
+
+
+# Stations
+
+# A name and the time of the first sight never change. The registration only changes where the bridge
+# itself has changed it: what it has in memory may be older than what an operator has just set.
+_PUT_STATION = """
+    INSERT INTO stations
+        (id, name, version, registration, heartbeat_interval, first_seen, last_seen, boot)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (id) DO UPDATE SET
+        version = excluded.version,
+        registration = CASE WHEN ?9 THEN excluded.registration ELSE registration END,
+        heartbeat_interval = excluded.heartbeat_interval,
+        last_seen = excluded.last_seen,
+        boot = excluded.boot
+"""
+
+
+def _station_row(record: StationRecord, with_registration: bool = False) -> tuple[Any, ...]:
+    return (
+        record.id,
+        record.name,
+        record.version,
+        record.registration,
+        record.heartbeat_interval,
+        record.first_seen,
+        record.last_seen,
+        to_json(record.boot),
+        with_registration,
+    )
+
+
+def put_station(db: Database, record: StationRecord, with_registration: bool) -> None:
+    db.execute(_PUT_STATION, _station_row(record, with_registration))
+
+
+def set_registration(db: Database, station: str, status: str | None) -> bool:
+    """False if the station is not known."""
+    return db.execute("UPDATE stations SET registration = ? WHERE id = ?", (status, station)).rowcount == 1
+
+
+def set_password(db: Database, station: str, password_hash: str) -> None:
+    db.execute(
+        "INSERT INTO passwords VALUES (?, ?) ON CONFLICT (station) DO UPDATE SET hash = excluded.hash",
+        (station, password_hash),
+    )
+
+
+def password_hash(db: Database, station: str) -> str | None:
+    row = next(_select(db, "SELECT hash FROM passwords WHERE station = ?", (station,)), None)
+    return None if row is None else str(row[0])
+
+
+def stations(db: Database) -> Iterator[StationRecord]:
+    for row in _select(db, _STATIONS):
+        yield StationRecord(
+            id=row[0],
+            name=row[1],
+            version=row[2],
+            registration=row[3],
+            heartbeat_interval=row[4],
+            first_seen=row[5],
+            last_seen=row[6],
+            boot=from_json(row[7]),
+        )
+
+
+# Transactions
+
+_FIND_START = (
+    "SELECT id, authorization FROM transactions WHERE station = ? AND connector = ? AND id_tag = ? "
+    "AND start_timestamp = ? AND meter_start = ?"
+)
+
+
+def find_start(db: Database, key: StartKey) -> tuple[int, dict[str, Any]] | None:
+    """Id and authorization of the transaction that this StartTransaction has begun already."""
+    row = db.conn.execute(_FIND_START, (*key[:4], float(key[4]))).fetchone()
+    return None if row is None else (row[0], from_json(row[1]))
+
+
+def start_transaction(db: Database, start: TransactionStart) -> tuple[int, dict[str, Any], bool]:
+    """Id, authorization as first answered, and whether this StartTransaction is a repeated one."""
+    cursor = db.execute(
+        "INSERT INTO transactions (station, connector, connector_id, id_tag, start_time, start_timestamp, "
+        "meter_start, reservation_id, authorization, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (station, connector, id_tag, start_timestamp, meter_start) DO NOTHING",
+        (
+            start.station,
+            start.connector,
+            start.connector_id,
+            start.id_tag,
+            start.start_time,
+            start.start_timestamp,
+            float(start.meter_start),
+            start.reservation_id,
+            to_json(start.authorization),
+            start.received,
+        ),
+    )
+    if cursor.rowcount == 1 and cursor.lastrowid is not None:
+        return cursor.lastrowid, start.authorization, False
+    key = (start.station, start.connector, start.id_tag, start.start_timestamp, float(start.meter_start))
+    number, authorization = db.conn.execute(_FIND_START, key).fetchone()
+    return number, from_json(authorization), True
+
+
+def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
+    """The transaction as stopped, by this message or by an earlier one; None for an orphan, which is kept."""
+    if not 1 <= stop.transaction_id <= MAX_ID or _one(db, stop) is None:
+        _keep_orphan(db, stop)
+        return None
+    db.execute(
+        "UPDATE transactions SET stop_time = ?, stop_timestamp = ?, meter_stop = ?, reason = ?, "
+        "stop_id_tag = ?, stop_data = ?, stop_received = ? WHERE id = ? AND stop_time IS NULL",
+        (
+            stop.stop_time,
+            stop.stop_timestamp,
+            float(stop.meter_stop),
+            stop.reason,
+            stop.id_tag,
+            to_json(stop.data),
+            stop.received,
+            stop.transaction_id,
+        ),
+    )
+    return _one(db, stop)
+
+
+def _one(db: Database, stop: TransactionStop) -> Transaction | None:
+    sql = _TRANSACTIONS + "WHERE id = ? AND station = ?"
+    row = db.conn.execute(sql, (stop.transaction_id, stop.station)).fetchone()
+    return None if row is None else _transaction(row)
+
+
+def _keep_orphan(db: Database, stop: TransactionStop) -> None:
+    db.execute(
+        "INSERT INTO orphan_stops (station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, "
+        "reason, data, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            stop.station,
+            str(stop.transaction_id),
+            stop.id_tag,
+            stop.stop_time,
+            stop.stop_timestamp,
+            float(stop.meter_stop),
+            stop.reason,
+            to_json(stop.data),
+            stop.received,
+        ),
+    )
+
+
+def _transaction(row: tuple[Any, ...]) -> Transaction:
+    return Transaction(
+        id=row[0],
+        station=row[1],
+        connector=row[2],
+        id_tag=row[3],
+        start_time=row[4],
+        meter_start=row[5],
+        stop_time=row[6],
+        meter_stop=row[7],
+        reason=row[8],
+        stop_id_tag=row[9],
+        authorization=from_json(row[10]),
+        reservation_id=row[11],
+    )
+
+
+def open_transactions(db: Database) -> Iterator[Transaction]:
+    return map(_transaction, _select(db, _TRANSACTIONS + "WHERE stop_time IS NULL ORDER BY id"))
+
+
+def transactions(db: Database, since: float | None) -> Iterator[Transaction]:
+    if since is None:
+        return map(_transaction, _select(db, _TRANSACTIONS + "ORDER BY id"))
+    return map(_transaction, _select(db, _TRANSACTIONS + "WHERE start_time >= ? ORDER BY id", (since,)))
+
+
+# Commands
+
+
+def last_command(db: Database) -> int:
+    return int(db.conn.execute("SELECT ifnull(max(id), 0) FROM commands").fetchone()[0])
+
+
+def end_interrupted(db: Database, now: float) -> int:
+    """Commands that an earlier run left without an end have one now. Returns how many."""
+    cursor = db.execute(
+        "UPDATE commands SET state = 'Failed', error = ?, ended = ? WHERE ended IS NULL", (INTERRUPTED, now)
+    )
+    return cursor.rowcount
+
+
+def _command_row(item: tuple[int, CommandRecord]) -> tuple[Any, ...]:
+    handle, record = item
+    return (
+        handle,
+        record.station,
+        record.connector,
+        record.action,
+        record.user,
+        to_json(record.payload),
+        record.requested,
+    )
+
+
+def _end_row(end: CommandEnd) -> tuple[Any, ...]:
+    response = None if end.response is None else to_json(end.response)
+    return (end.state, end.status, response, end.error, end.ended, end.handle)
+
+
+# Values
+
+
+def _value_row(record: ValueRecord) -> tuple[Any, ...]:
+    return (
+        record.path,
+        record.type,
+        to_json(record.value),
+        record.quality,
+        record.source_time,
+        record.server_time,
+    )
+
+
+def values(db: Database) -> Iterator[ValueRecord]:
+    for row in _select(db, "SELECT path, type, value, quality, source_time, server_time FROM last_values"):
+        yield ValueRecord(
+            path=row[0],
+            type=row[1],
+            value=from_json(row[2]),
+            quality=row[3],
+            source_time=row[4],
+            server_time=row[5],
+        )
+
+
+# Writes that nobody waits for
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of write that nobody waits for: a statement, and the parameters that a record gives it."""
+
+    name: str
+    sql: str
+    row: Callable[[Any], tuple[Any, ...]]
+    prompt: bool = False
+    """Written as soon as the writer is free, not when the flush interval is over."""
+
+
+STATION = Kind("station", _PUT_STATION, _station_row)
+COMMAND = Kind(
+    "command",
+    "INSERT INTO commands (id, station, connector, action, user, payload, requested) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+    _command_row,
+    prompt=True,
+)
+COMMAND_END = Kind(
+    "command end",
+    "UPDATE commands SET state = ?, status = ?, response = ?, error = ?, ended = ? WHERE id = ?",
+    _end_row,
+    prompt=True,
+)
+VALUE = Kind("value", "INSERT OR REPLACE INTO last_values VALUES (?, ?, ?, ?, ?, ?)", _value_row)
+
+KINDS = (STATION, COMMAND, COMMAND_END, VALUE)
+"""In the order in which they are written: a command before its end."""

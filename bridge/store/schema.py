@@ -1,0 +1,125 @@
+"""The tables, as migrations in order. A migration that has shipped is never changed: add one below it.
+
+Each runs in one transaction together with the note that it ran, so a kill leaves the old or the new
+schema and nothing between.
+"""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("ocpp-bridge")
+
+
+def names() -> list[str]:
+    """The migrations that this program knows, in order."""
+    nothing = Database(memory=True)
+    try:
+        return [migration.name for migration in migrations.pending(nothing)]
+    finally:
+        nothing.close()
+
+
+@migrations(name="001_stations")
+def _stations(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE stations (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            version TEXT,
+            registration TEXT,
+            heartbeat_interval INTEGER,
+            first_seen REAL NOT NULL,
+            last_seen REAL,
+            boot TEXT NOT NULL
+        );
+        -- Not a column of stations: a station needs its password before it is first seen.
+        CREATE TABLE passwords (station TEXT PRIMARY KEY, hash TEXT NOT NULL);
+        """
+    )
+
+
+@migrations(name="002_transactions")
+def _transactions(db: Database) -> None:
+    db.executescript(
+        """
+        -- AUTOINCREMENT: an id is never given twice, even after rows were deleted.
+        -- The bound is OCPP's and OPC UA's Int32.
+        CREATE TABLE transactions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id BETWEEN 1 AND 2147483647),
+            station TEXT NOT NULL,
+            connector TEXT NOT NULL,
+            connector_id INTEGER NOT NULL,
+            id_tag TEXT NOT NULL,
+            start_time REAL NOT NULL,
+            start_timestamp TEXT NOT NULL,
+            meter_start REAL NOT NULL,
+            reservation_id INTEGER,
+            authorization TEXT NOT NULL,
+            received REAL NOT NULL,
+            stop_time REAL,
+            stop_timestamp TEXT,
+            meter_stop REAL,
+            reason TEXT,
+            stop_id_tag TEXT,
+            stop_data TEXT,
+            stop_received REAL
+        );
+        CREATE UNIQUE INDEX transactions_repeat
+            ON transactions (station, connector, id_tag, start_timestamp, meter_start);
+        CREATE INDEX transactions_open ON transactions (station) WHERE stop_time IS NULL;
+        CREATE INDEX transactions_time ON transactions (start_time);
+        -- Stops that name no transaction of their station. The id is text: it may be any number.
+        CREATE TABLE orphan_stops (
+            id INTEGER PRIMARY KEY,
+            station TEXT NOT NULL,
+            transaction_id TEXT NOT NULL,
+            id_tag TEXT,
+            stop_time REAL NOT NULL,
+            stop_timestamp TEXT NOT NULL,
+            meter_stop REAL NOT NULL,
+            reason TEXT NOT NULL,
+            data TEXT NOT NULL,
+            received REAL NOT NULL,
+            UNIQUE (station, transaction_id, stop_timestamp, meter_stop)
+        );
+        """
+    )
+
+
+@migrations(name="003_commands")
+def _commands(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE commands (
+            id INTEGER PRIMARY KEY,
+            station TEXT NOT NULL,
+            connector TEXT,
+            action TEXT NOT NULL,
+            user TEXT NOT NULL,
+            payload TEXT NOT NULL,
+            requested REAL NOT NULL,
+            state TEXT,
+            status TEXT,
+            response TEXT,
+            error TEXT,
+            ended REAL
+        );
+        CREATE INDEX commands_unended ON commands (id) WHERE ended IS NULL;
+        """
+    )
+
+
+@migrations(name="004_last_values")
+def _last_values(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE last_values (
+            path TEXT PRIMARY KEY,
+            type TEXT NOT NULL,
+            value TEXT NOT NULL,
+            quality TEXT NOT NULL,
+            source_time REAL,
+            server_time REAL NOT NULL
+        ) WITHOUT ROWID;
+        """
+    )

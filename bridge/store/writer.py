@@ -1,0 +1,300 @@
+"""The one thread that writes.
+
+Durable jobs are grouped into one commit; one that fails leaves its neighbours alone. A future is settled
+only after the commit: what is acknowledged is on disk. Writes that nobody waits for follow in commits of
+their own, in small chunks, so that they hold up no durable job.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from sqlite_utils import Database
+
+from bridge.errors import StoreError
+from bridge.store.behind import Behind, Chunk
+from bridge.store.database import is_disk_error, savepoint, transaction
+from bridge.store.rows import Kind
+
+JOBS_PER_COMMIT = 512
+RECORDS_PER_COMMIT = 2000
+
+T = TypeVar("T")
+log = structlog.get_logger("bridge.store")
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    work: Callable[[Database], Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+    def settle(self) -> None:
+        if self.future.done():  # its awaiter was cancelled; the row is written all the same
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+            return
+        failure = StoreError(f"the store could not write: {self.error}")
+        failure.__cause__ = self.error
+        self.future.set_exception(failure)
+
+
+def _settle(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.settle()
+
+
+class Writer:
+    """Owns the writing connection and its thread. Its methods may be called from any thread but that one.
+
+    `flush_interval` (s) is how long a write that nobody waits for may wait; `behind_limit` bounds those
+    writes, per kind; `job_limit` bounds the durable jobs that wait: beyond it they are refused, so that
+    nothing is acknowledged that was not written.
+    """
+
+    def __init__(self, db: Database, *, flush_interval: float, behind_limit: int, job_limit: int) -> None:
+        self.healthy = True
+        self.last_error = ""
+        self._db = db
+        self._flush_interval = flush_interval
+        self._job_limit = job_limit
+        self._wake = threading.Condition()  # guards all that follows, but for _data_version
+        self._jobs: deque[_Job] = deque()
+        self._behind = Behind(behind_limit)
+        self._unwritable = 0
+        self._in_hand = 0
+        self._prompt = False
+        self._closing = False
+        self._edited = False
+        self._next_flush = time.monotonic() + flush_interval
+        self._data_version = self._read_data_version()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, work: Callable[[Database], T], replaces: tuple[Kind, Hashable] | None = None
+    ) -> asyncio.Future[T]:
+        """Run `work` in the next commit; the future has its result once that is on disk, or a StoreError.
+
+        `replaces` is a record that would otherwise be written later, over what `work` writes.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        with self._wake:
+            if self._closing:
+                raise StoreError("the store is closed")
+            if len(self._jobs) >= self._job_limit:
+                raise StoreError(f"the store does not keep up: {len(self._jobs)} writes wait for the disk")
+            self._jobs.append(_Job(work, future))
+            if replaces:
+                self._behind.discard(*replaces)
+            self._wake.notify()
+        return future
+
+    def put(self, kind: Kind, items: Iterable[tuple[Hashable, Any]]) -> None:
+        """Have records, with the keys they coalesce by, written some time soon."""
+        with self._wake:
+            self._behind.put(kind, items)
+            if kind.prompt:
+                self._prompt = True
+                self._wake.notify()
+
+    def close(self) -> None:
+        """Write what waits, checkpoint, close the connection, and end the thread."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    @property
+    def queue_length(self) -> int:
+        """Jobs and records that are not on disk yet."""
+        with self._wake:
+            return len(self._jobs) + len(self._behind) + self._in_hand
+
+    @property
+    def dropped(self) -> int:
+        """Records that nobody waited for and that were never written: too many of them, or not writable."""
+        with self._wake:
+            return self._behind.dropped + self._unwritable
+
+    def take_edited(self) -> bool:
+        """True once after another process has changed the file."""
+        with self._wake:
+            edited, self._edited = self._edited, False
+        return edited
+
+    # The thread
+
+    def _run(self) -> None:
+        working = True
+        while working:
+            jobs, chunk = self._next()
+            if jobs:
+                self._write_jobs(jobs)
+            if chunk:
+                self._write_chunk(chunk)
+            with self._wake:
+                self._in_hand = 0
+                working = bool(jobs or chunk or not self._closing)
+            self._watch()
+        self._end()
+
+    def _next(self) -> tuple[list[_Job], Chunk]:
+        """Wait for something to do. Both are empty when it is only time to look around, or to end."""
+        with self._wake:
+            while not (self._jobs or self._prompt or self._closing):
+                left = self._next_flush - time.monotonic()
+                if left <= 0:
+                    break
+                self._wake.wait(left)
+            jobs = [self._jobs.popleft() for _ in range(min(JOBS_PER_COMMIT, len(self._jobs)))]
+            due = self._closing or time.monotonic() >= self._next_flush
+            chunk = self._behind.take(RECORDS_PER_COMMIT, prompt_only=not due) if due or self._prompt else []
+            self._prompt = False
+            taken = sum(len(items) for _, items in chunk)
+            if due and taken < RECORDS_PER_COMMIT:
+                self._next_flush = time.monotonic() + self._flush_interval
+            self._in_hand = len(jobs) + taken
+        return jobs, chunk
+
+    def _write_jobs(self, jobs: Sequence[_Job]) -> None:
+        wrote = False
+        try:
+            wrote = self._commit(jobs, self._run_job)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the outcome
+            if len(jobs) == 1:
+                jobs[0].error = error
+            else:
+                wrote = self._write_apart(jobs)
+        troubles = [job.error for job in jobs if job.error is not None and is_disk_error(job.error)]
+        if troubles:
+            self._failed(troubles[0])
+        elif wrote:
+            self._succeeded()
+        self._acknowledge(jobs)
+
+    def _write_apart(self, jobs: Sequence[_Job]) -> bool:
+        """Write again a batch that failed, so that only those fail that are to blame.
+
+        Savepoints cost three times the statements, and each statement waits for the interpreter's lock:
+        that is why they are not there the first time.
+        """
+        try:
+            return self._commit(jobs, self._run_job_apart)
+        except Exception as error:  # noqa: BLE001 - the same
+            for job in jobs:
+                job.error = error
+            return False
+
+    def _commit(self, jobs: Sequence[_Job], run: Callable[[_Job], None]) -> bool:
+        """Run all jobs in one transaction. True if they have changed anything."""
+        before = self._db.conn.total_changes
+        with transaction(self._db):
+            for job in jobs:
+                run(job)
+        return self._db.conn.total_changes != before
+
+    def _run_job(self, job: _Job) -> None:
+        job.result = job.work(self._db)
+
+    def _run_job_apart(self, job: _Job) -> None:
+        try:
+            with savepoint(self._db):
+                job.result = job.work(self._db)
+        except Exception as error:
+            if not self._db.conn.in_transaction:
+                raise  # SQLite has ended the transaction, and what the neighbours wrote went with it
+            job.error = error
+
+    def _acknowledge(self, jobs: Sequence[_Job]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+        for job in jobs:
+            by_loop.setdefault(job.future.get_loop(), []).append(job)
+        for loop, its_jobs in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_settle, its_jobs)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                log.debug("written after the event loop was closed", jobs=len(its_jobs))
+
+    def _write_chunk(self, chunk: Chunk) -> None:
+        try:
+            with transaction(self._db):
+                for kind, items in chunk:
+                    self._write_records(kind, [record for _, record in items])
+        except Exception as error:  # noqa: BLE001 - the thread must outlive it
+            self._failed(error)
+            self._keep_for_later(chunk)
+        else:
+            self._succeeded()
+
+    def _write_records(self, kind: Kind, records: list[Any]) -> None:
+        try:
+            with savepoint(self._db):
+                self._db.conn.executemany(kind.sql, map(kind.row, records))
+        except Exception as error:
+            if is_disk_error(error):
+                raise
+            for record in records:  # one of them is to blame: leave out that one
+                self._write_record(kind, record)
+
+    def _write_record(self, kind: Kind, record: Any) -> None:
+        try:
+            with savepoint(self._db):
+                self._db.conn.execute(kind.sql, kind.row(record))
+        except Exception as error:
+            if is_disk_error(error):
+                raise
+            log.warning("a record cannot be written", kind=kind.name, error=repr(error))
+            with self._wake:
+                self._unwritable += 1
+
+    def _keep_for_later(self, chunk: Chunk) -> None:
+        with self._wake:
+            if self._closing:
+                lost = sum(len(items) for _, items in chunk)
+                self._unwritable += lost
+                log.error("records are lost: the store is closing and the disk fails", records=lost)
+            else:
+                self._behind.restore(chunk)
+                self._next_flush = time.monotonic() + self._flush_interval
+
+    def _failed(self, error: Exception) -> None:
+        if self.healthy or str(error) != self.last_error:
+            log.error("the store cannot write", error=str(error))
+        self.last_error = str(error)
+        self.healthy = False
+
+    def _succeeded(self) -> None:
+        if not self.healthy:
+            log.info("the store can write again", after=self.last_error)
+        self.healthy = True
+
+    def _watch(self) -> None:
+        """Look whether another process has changed the file: our own commits leave this number alone."""
+        try:
+            version = self._read_data_version()
+        except sqlite3.Error as error:
+            self._failed(error)
+            return
+        if version != self._data_version:
+            self._data_version = version
+            with self._wake:
+                self._edited = True
+
+    def _read_data_version(self) -> int:
+        return int(self._db.conn.execute("PRAGMA data_version").fetchone()[0])
+
+    def _end(self) -> None:
+        try:
+            self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:  # nothing is lost: the next start reads the WAL
+            log.warning("no checkpoint at the end", error=str(error))
+        self._db.close()

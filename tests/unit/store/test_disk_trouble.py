@@ -1,0 +1,185 @@
+"""A disk that is full, fails, or is slow: nothing is falsely acknowledged, and it passes."""
+
+import asyncio
+import resource
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import StoreError
+from bridge.store import Store, ValueRecord
+from tests.unit.store.helpers import settled, start, stop, until
+
+
+def value(number: int) -> ValueRecord:
+    return ValueRecord(
+        path=f"p{number}", type="String", value="x" * 500, quality="Good", source_time=None, server_time=1.0
+    )
+
+
+async def set_page_limit(store: Store, pages: int) -> None:
+    """Make SQLite's disk full, or wide again: a pragma of the writing connection."""
+    await store._writer.submit(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+
+
+async def fill(store: Store, first: int) -> tuple[list[int], int]:
+    """Starts until the disk refuses one: the ids that were acknowledged, and the number that was not."""
+    acknowledged = []
+    for number in range(first, first + 500):
+        try:
+            acknowledged.append((await store.start_transaction(start(number, id_tag="x" * 400)))[0])
+        except StoreError:
+            return acknowledged, number
+    raise AssertionError("the disk is never full")
+
+
+async def test_full_disk_is_an_error_to_whoever_waits_and_passes(store):
+    """D06."""
+    await set_page_limit(store, 40)
+    acknowledged, refused = await fill(store, 1)
+    assert acknowledged
+    assert not store.healthy
+    assert "full" in store.last_error
+    with pytest.raises(StoreError, match="full"):
+        await store.start_transaction(start(refused, id_tag="x" * 400))
+    assert [one.id for one in store.transactions()] == acknowledged
+
+    await set_page_limit(store, 1_000_000)
+    number, _, repeated = await store.start_transaction(start(refused, id_tag="x" * 400))
+    assert (number > acknowledged[-1], repeated, store.healthy) == (True, False, True)
+
+
+async def test_reading_on_a_full_disk_does_not_look_like_recovery(store):
+    await set_page_limit(store, 40)
+    await fill(store, 1)
+    first = start(1, id_tag="x" * 400)
+    found = await store.find_start(
+        first.station, first.connector, first.id_tag, first.start_timestamp, first.meter_start
+    )
+    assert found is not None
+    assert not store.healthy
+
+
+async def test_batch_on_a_full_disk_acknowledges_what_is_written_and_nothing_else(store):
+    """D06: many at once."""
+    await set_page_limit(store, 40)
+    answers = await asyncio.gather(
+        *(store.start_transaction(start(number, id_tag=f"{number:0400}")) for number in range(300)),
+        return_exceptions=True,
+    )
+    acknowledged = [answer[0] for answer in answers if not isinstance(answer, BaseException)]
+    assert any(isinstance(answer, StoreError) for answer in answers)
+    assert [one.id for one in store.transactions()] == acknowledged
+
+
+async def test_values_of_a_full_disk_are_written_when_there_is_room(store):
+    await set_page_limit(store, 40)
+    store.put_values_soon([value(number) for number in range(500)])
+    await until(lambda: not store.healthy)
+    assert list(store.load_values()) == []
+    assert store.queue_length == 500
+    await set_page_limit(store, 1_000_000)
+    await settled(store)
+    assert (len(list(store.load_values())), store.dropped, store.healthy) == (500, 0, True)
+
+
+async def test_store_on_a_full_disk_can_be_closed(store, path, reopen):
+    await set_page_limit(store, 40)
+    store.put_values_soon([value(number) for number in range(500)])
+    await store.close()
+    assert store.dropped == 500
+    assert list(reopen().load_values()) == []
+
+
+@contextmanager
+def failing_disk(path: Path) -> Iterator[None]:
+    """Writes beyond the present size of the WAL fail: the kernel refuses them (EFBIG)."""
+    size = path.with_name(path.name + "-wal").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_io_error_is_an_error_to_whoever_waits_and_passes(store, path):
+    """D07."""
+    for number in range(10):
+        await store.start_transaction(start(number))
+    with failing_disk(path):
+        answers = await asyncio.gather(
+            *(store.start_transaction(start(number)) for number in range(10, 20)),
+            store.stop_transaction(stop(1)),
+            return_exceptions=True,
+        )
+    assert all(isinstance(answer, StoreError) for answer in answers)
+    assert (store.healthy, "I/O error" in store.last_error) == (False, True)
+    assert [one.id for one in store.load_open_transactions()] == list(range(1, 11))
+
+    assert (await store.start_transaction(start(10)))[2] is False
+    assert await store.stop_transaction(stop(1)) is not None
+    assert store.healthy
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT count(*) FROM transactions").fetchone() == (11,)
+
+
+@contextmanager
+def slow_disk(store: Store) -> Iterator[threading.Event]:
+    """The writer hangs in a job until the block ends."""
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def hang(_: object) -> None:
+        hanging.set()
+        go_on.wait(10)
+
+    store._writer.submit(hang)
+    assert hanging.wait(10)
+    try:
+        yield go_on
+    finally:
+        go_on.set()
+
+
+async def test_writes_beyond_the_bound_are_refused_not_forgotten(path):
+    store = Store.open(path, job_limit=5)
+    with slow_disk(store):
+        waiting = [asyncio.ensure_future(store.start_transaction(start(number))) for number in range(5)]
+        await asyncio.sleep(0)
+        with pytest.raises(StoreError, match="does not keep up: 5 writes wait"):
+            await store.start_transaction(start(99))
+        assert store.queue_length == 6
+    assert [number for number, _, _ in await asyncio.gather(*waiting)] == [1, 2, 3, 4, 5]
+    await store.close()
+
+
+async def test_waiting_starts_share_one_commit(path, store):
+    def commits() -> int:
+        # Each commit ends with a frame that carries the size of the database.
+        wal = path.with_name("bridge.db-wal").read_bytes()
+        frames = range(32, len(wal), 24 + 4096)
+        return sum(wal[at + 4 : at + 8] != bytes(4) for at in frames)
+
+    before = commits()
+    with slow_disk(store):
+        waiting = [asyncio.ensure_future(store.start_transaction(start(number))) for number in range(200)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert commits() - before == 1
+
+
+async def test_closing_writes_what_waits(store, reopen):
+    with slow_disk(store):
+        waiting = [asyncio.ensure_future(store.start_transaction(start(number))) for number in range(20)]
+        await asyncio.sleep(0)
+        closing_down = asyncio.ensure_future(store.close())
+        await asyncio.sleep(0)
+    await closing_down
+    assert len(await asyncio.gather(*waiting)) == 20
+    assert len(reopen().load_open_transactions()) == 20

@@ -1,0 +1,147 @@
+"""What nobody waits for: last values and the commands' log."""
+
+import json
+
+import pytest
+
+from bridge.store import CommandEnd, CommandRecord, Store, ValueRecord
+from bridge.store.behind import Behind
+from bridge.store.rows import COMMAND, COMMAND_END, INTERRUPTED, STATION, VALUE
+from tests.unit.store.helpers import settled
+
+
+def value(path: str = "CP001.Status.Info", content: object = "x", **changes: object) -> ValueRecord:
+    record = {"type": "String", "quality": "Good", "source_time": 1.5, "server_time": 2.5}
+    return ValueRecord(path=path, value=content, **record | changes)
+
+
+COMMAND_RECORD = CommandRecord(
+    station="CP001", connector=None, action="Reset", user="op", payload={"type": "Soft"}, requested=10.0
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, True, 0, -5, 2**63, 2**70, 0.1, 1.0, 1e30, "", "7", "ä€\U0001f600\0", [1, {"a": None}]],
+    ids=repr,
+)
+async def test_value_and_its_type_survive_a_restart(store, reopen, content):
+    """J40, D09."""
+    record = value(content=content, source_time=None)
+    store.put_values_soon([record])
+    await store.close()
+    (loaded,) = reopen().load_values()
+    assert loaded == record
+    assert type(loaded.value) is type(content)
+
+
+async def test_newest_value_of_a_path_wins(store):
+    store.put_values_soon([value(content=1), value("other", "y"), value(content=2)])
+    store.put_values_soon([value(content=3)])
+    assert store.queue_length == 2
+    await settled(store)
+    store.put_values_soon([value(content=4, quality="UncertainLastUsableValue")])
+    await settled(store)
+    loaded = {one.path: (one.value, one.quality) for one in store.load_values()}
+    assert loaded == {"CP001.Status.Info": (4, "UncertainLastUsableValue"), "other": ("y", "Good")}
+
+
+async def test_values_beyond_one_commit_are_all_written(store, path):
+    store.put_values_soon([value(f"p{number}", number) for number in range(5000)])
+    await store.close()
+    with Store.peek(path) as reader:
+        assert sorted(one.value for one in reader.values()) == list(range(5000))
+
+
+async def test_value_that_cannot_be_written_is_left_out_and_counted(store):
+    store.put_values_soon(
+        [value("a"), value("b\ud800"), value("c", object()), value("d", server_time=10**400)]
+    )
+    await settled(store)
+    assert [one.path for one in store.load_values()] == ["a"]
+    assert (store.dropped, store.healthy) == (3, True)
+
+
+async def test_command_and_its_end_are_one_row(store, rows):
+    first, second = store.log_command(COMMAND_RECORD), store.log_command(COMMAND_RECORD)
+    store.end_command(
+        CommandEnd(
+            handle=first, state="Accepted", status="Accepted", response={"status": "Accepted"}, ended=11.0
+        )
+    )
+    await settled(store)
+    store.end_command(CommandEnd(handle=second, state="Timeout", error="no answer", ended=40.0))
+    await settled(store)
+    logged = rows(
+        "SELECT id, station, action, user, payload, requested, state, status, response, error, ended "
+        "FROM commands"
+    )
+    assert [(*row[:4], json.loads(row[4]), *row[5:]) for row in logged] == [
+        (
+            1,
+            "CP001",
+            "Reset",
+            "op",
+            {"type": "Soft"},
+            10.0,
+            "Accepted",
+            "Accepted",
+            '{"status":"Accepted"}',
+            None,
+            11.0,
+        ),
+        (2, "CP001", "Reset", "op", {"type": "Soft"}, 10.0, "Timeout", None, None, "no answer", 40.0),
+    ]
+
+
+async def test_command_in_flight_when_the_bridge_stopped_has_failed_after_it(store, rows, reopen):
+    """D10."""
+    done, flying = store.log_command(COMMAND_RECORD), store.log_command(COMMAND_RECORD)
+    store.end_command(CommandEnd(handle=done, state="Rejected", status="Rejected", ended=11.0))
+    await store.close()
+    again = reopen()
+    assert rows("SELECT id, state, error FROM commands ORDER BY id") == [
+        (done, "Rejected", None),
+        (flying, "Failed", INTERRUPTED),
+    ]
+    assert rows("SELECT count(*) FROM commands WHERE ended IS NULL") == [(0,)]
+    assert again.log_command(COMMAND_RECORD) == flying + 1
+
+
+def keys(chunk) -> list[tuple[str, list[object]]]:
+    return [(kind.name, [key for key, _ in items]) for kind, items in chunk]
+
+
+def test_full_queue_drops_the_oldest_and_counts_them():
+    behind = Behind(limit=3)
+    behind.put(VALUE, [("a", 1), ("b", 1), ("c", 1)])
+    behind.put(VALUE, [("a", 2), ("d", 1), ("e", 1)])
+    assert behind.take(10, prompt_only=False) == [(VALUE, [("a", 2), ("d", 1), ("e", 1)])]
+    assert behind.dropped == 2
+
+
+def test_values_never_push_out_other_kinds():
+    behind = Behind(limit=2)
+    behind.put(COMMAND, [(1, "c")])
+    behind.put(VALUE, [(str(number), number) for number in range(100)])
+    assert keys(behind.take(10, prompt_only=False)) == [("command", [1]), ("value", ["98", "99"])]
+
+
+def test_prompt_kinds_go_alone_and_commands_before_their_ends():
+    behind = Behind(limit=9)
+    behind.put(VALUE, [("v", 1)])
+    behind.put(STATION, [("s", 1)])
+    behind.put(COMMAND_END, [(1, "end")])
+    behind.put(COMMAND, [(1, "command")])
+    assert keys(behind.take(10, prompt_only=True)) == [("command", [1]), ("command end", [1])]
+    assert keys(behind.take(10, prompt_only=False)) == [("station", ["s"]), ("value", ["v"])]
+    assert len(behind) == 0
+
+
+def test_restored_records_come_first_again_but_not_over_newer_ones():
+    behind = Behind(limit=9)
+    behind.put(VALUE, [("a", 1), ("b", 1), ("c", 1)])
+    taken = behind.take(2, prompt_only=False)
+    behind.put(VALUE, [("b", 2)])
+    behind.restore(taken)
+    assert behind.take(9, prompt_only=False) == [(VALUE, [("a", 1), ("c", 1), ("b", 2)])]

@@ -1,0 +1,128 @@
+"""bridge.logs: what a line looks like, and what never becomes one."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from websockets.exceptions import ConnectionClosedError
+
+from bridge.logs import configure
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_json_is_one_object_per_event():
+    out = io.StringIO()
+    configure("info", "json", out)
+    structlog.get_logger().info("station connected", station="CP001", values=[1, {"a": None}])
+    event = json.loads(out.getvalue())
+    assert event.pop("timestamp").endswith("Z")
+    assert list(event.items()) == [
+        ("level", "info"),
+        ("event", "station connected"),
+        ("station", "CP001"),
+        ("values", [1, {"a": None}]),
+    ]
+
+
+def test_console_is_one_line_of_keys_and_values():
+    out = io.StringIO()
+    configure("info", "console", out)
+    structlog.get_logger().info("station connected", station="CP001", vendor="Zürich Süd", n=3)
+    _, line = out.getvalue().split(" ", 1)
+    assert line == 'info    station connected station=CP001 vendor="Zürich Süd" n=3\n'
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_station_can_neither_forge_lines_nor_send_terminal_codes(style):
+    out = io.StringIO()
+    configure("info", style, out)
+    structlog.get_logger().info(
+        "boot", model="x\n2026 info forged\x1b[2J\x9b2J\u2028\ud800", vendor="\x1b[1m"
+    )
+    assert out.getvalue().count("\n") == 1
+    assert out.getvalue().rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize(("out", "is_json"), [(io.StringIO(), True), (Terminal(), False)])
+def test_auto_is_readable_on_a_terminal_and_json_elsewhere(out, is_json):
+    configure("info", "auto", out)
+    structlog.get_logger().info("started")
+    assert out.getvalue().startswith("{") is is_json
+
+
+@pytest.mark.parametrize(
+    ("level", "seen"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_level_filters(level, seen):
+    out = io.StringIO()
+    configure(level, "json", out)
+    log = structlog.get_logger()
+    for name in ("debug", "info", "warning", "error"):
+        getattr(log, name)(name)
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == seen
+
+
+def test_traceback_is_a_field_in_json_and_follows_the_line_in_console():
+    for style in ("json", "console"):
+        out = io.StringIO()
+        configure("info", style, out)
+        structlog.get_logger().error("handler failed", script="tokens.py", exc_info=ValueError("no good"))
+        first, *rest = out.getvalue().splitlines()
+        if style == "json":
+            assert json.loads(first)["exception"].endswith("ValueError: no good")
+            assert rest == []
+        else:
+            assert first.endswith("handler failed script=tokens.py")
+            assert rest[-1] == "    ValueError: no good"
+
+
+def test_libraries_come_out_the_same_way_from_warning_on():
+    out = io.StringIO()
+    configure("debug", "json", out)
+    logging.getLogger("asyncua.server").info("chatter")
+    logging.getLogger("asyncua.server").warning("dropped %s", "session")
+    event = json.loads(out.getvalue())
+    assert (event["event"], event["level"], event["logger"]) == (
+        "dropped session",
+        "warning",
+        "asyncua.server",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (ConnectionClosedError(None, None), False),
+        (ConnectionResetError(), False),
+        (EOFError(), False),
+        (KeyError("a bug of ours"), True),
+    ],
+)
+def test_websockets_reports_faults_but_not_peers_that_hang_up(error, logged):
+    out = io.StringIO()
+    configure("debug", "json", out)
+    logging.getLogger("websockets.server").error("connection handler failed", exc_info=error)
+    assert bool(out.getvalue()) is logged
