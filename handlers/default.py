@@ -32,7 +32,7 @@ class Handler(RequestHandler):
     """Accepts every token. Boots are left to the bridge: Config.RegistrationStatus, `[stations] unknown`."""
 
     async def started(self) -> None:
-        log.warning("every token is accepted", script="default.py", hint="put a script before it, or edit it")
+        log.warning("handlers.every_token_accepted", script="default.py", hint="put a script before it, or edit it")
 
     async def authorize(self, request: AuthorizeRequest) -> Authorization | None:
         return Authorization.accepted()

@@ -78,6 +78,8 @@ def check_payload(version: Version, action: str, payload: Mapping[str, Any]) -> 
     """Raises Refused for a payload that breaks the schema: BadInvalidState where a field is missing."""
     violations = schemas(version).check_request(action, dict(payload))
     if not violations:
+        if reason := _breaks_rule(action, payload):
+            raise Refused("BadOutOfRange", f"{action}: {reason}")
         return
     missing = all(violation.kind == "occurrence" for violation in violations)
     text = "; ".join(f"{violation.path}: {violation.message}" for violation in violations[:5])
@@ -91,6 +93,16 @@ def masked(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         if action == secret_action and shown.get(field) == name and hidden in shown:
             shown[hidden] = MASK
     return shown
+
+
+def _breaks_rule(action: str, payload: Mapping[str, Any]) -> str:
+    """A rule of OCPP that no schema can say."""
+    profile = payload.get("chargingProfile")
+    if action != "RemoteStartTransaction" or not isinstance(profile, dict):
+        return ""
+    if profile.get("chargingProfilePurpose") != "TxProfile":
+        return "chargingProfile: its chargingProfilePurpose has to be TxProfile (OCPP 1.6 §5.16.2)"
+    return "chargingProfile: it must not name a transactionId" if "transactionId" in profile else ""
 
 
 def _wrong(parameter: Parameter, value: Value) -> str | None:

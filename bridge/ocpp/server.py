@@ -16,9 +16,9 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from bridge.config import OcppConfig
-from bridge.errors import ProjectError, Problem, StationOffline
-from bridge.ocpp.credentials import Credentials
+from bridge.errors import Problem, ProjectError, StationOffline
 from bridge.ocpp.versions import VERSIONS, negotiate
+from bridge.station.credentials import Credentials
 from bridge.station.registry import Stations
 
 log = structlog.get_logger()
@@ -183,7 +183,7 @@ def parse_basic(header: str) -> tuple[str, bytes] | None:
 
 
 def _identity(connection: ServerConnection) -> str:
-    return cast(str, getattr(connection, "identity", ""))
+    return cast("str", getattr(connection, "identity", ""))
 
 
 def _remote(connection: ServerConnection) -> str:

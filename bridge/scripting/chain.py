@@ -91,7 +91,7 @@ class Chain:
         # As text, not as exc_info: a renderer may print every frame's variables, tokens and keys among them,
         # and for a long message it may take minutes, on the loop.
         trace = "".join(traceback.format_exception(error))[:TRACEBACK_LENGTH]
-        log.error("handler failed", script=script.name, method=method, **about, exception=trace)
+        log.error("handler.failed", script=script.name, method=method, **about, exception=trace)
         if self._on_failure is not None:
             self._on_failure(self.last_error)
 

@@ -84,7 +84,7 @@ class InlineRunner:
             raise ProjectError(problems)
         self._chain.scripts = tuple(scripts)
         self._running = True
-        log.info("handlers loaded", scripts=self.names)
+        log.info("handlers.loaded", scripts=self.names)
         await self._chain.tell("started")
 
     async def stop(self) -> None:

@@ -38,9 +38,7 @@ def take_configuration(known: Known, tree: Tree, response: Mapping[str, Any], no
             set_key(known, tree, entry["key"], entry.get("value"), now, writable=entry.get("readonly") is not True)
 
 
-def take_change(
-    known: Known, tree: Tree, payload: Mapping[str, Any], response: Mapping[str, Any], now: float
-) -> None:
+def take_change(known: Known, tree: Tree, payload: Mapping[str, Any], response: Mapping[str, Any], now: float) -> None:
     """Takes in an accepted ChangeConfiguration; what needs a reboot first shows when the station reports it."""
     if response.get("status") == "Accepted":
         set_key(known, tree, payload["key"], payload["value"], now, writable=True)

@@ -59,7 +59,13 @@ class Dialect(Protocol):
     DECISIONS: Mapping[str, Callable[..., Awaitable[Answer]]]
 
     def take(
-        self, context: Context, known: Known, group: Group, action: str, payload: Mapping[str, Any], now: float
+        self,
+        context: Context,
+        known: Known,
+        group: Group,
+        action: str,
+        payload: Mapping[str, Any],
+        now: float,
     ) -> str:
         """What the rows cannot say of a message that was answered automatically; returns what was unreadable."""
 

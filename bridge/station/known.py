@@ -27,8 +27,6 @@ class Connection(Protocol):
 
     def replaced(self) -> None: ...
 
-    def shut_down(self) -> None: ...
-
 
 @dataclass(frozen=True, slots=True)
 class Running:

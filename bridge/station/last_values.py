@@ -20,9 +20,7 @@ class LastValues:
     def flush(self) -> None:
         """Hands what has changed since the last time to the store."""
         changed, self._changed = self._changed, {}
-        records = [
-            record for group, slots in changed.items() for slot in slots if (record := _record(group, slot))
-        ]
+        records = [record for group, slots in changed.items() for slot in slots if (record := _record(group, slot))]
         if records:
             self._store.put_values_soon(records)
 

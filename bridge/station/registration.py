@@ -28,9 +28,7 @@ async def answer_boot(
     """
     status = decided.status if decided else known.registration
     fresh = known.record.registration != status
-    record = known.update(
-        registration=status, boot=dict(payload), last_seen=now, version=known.model.version.name
-    )
+    record = known.update(registration=status, boot=dict(payload), last_seen=now, version=known.model.version.name)
     try:
         if fresh:
             await context.store.put_station(record)

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from bridge.config import Config, StationConfig
-from bridge.errors import StoreError
+from bridge.errors import CallFailed, StoreError
 from bridge.points.rows import INTEGER_RANGES, Row, Type, Value
 from bridge.points.tree import Group, Quality, Sample, Update, station_name
 from bridge.station.configuration import FOLDER as CONFIGURATION
@@ -71,13 +71,13 @@ class Stations:
             self._restore_value(value)
         for transaction in store.load_open_transactions():
             self._restore_transaction(transaction)
+        for known in self._known.values():
+            self._forget_ended(known)
         self._show_count()
 
     def _new_record(self, identity: str) -> StationRecord:
         taken = [known.points.path for known in self._known.values()]
-        return StationRecord(
-            id=identity, name=station_name(identity, taken), first_seen=self._context.clock()
-        )
+        return StationRecord(id=identity, name=station_name(identity, taken), first_seen=self._context.clock())
 
     def _add(self, record: StationRecord) -> Known:
         model = self._models.get(record.version or "") or self._models[self._config.ocpp.versions[-1]]
@@ -150,6 +150,17 @@ class Stations:
                 transaction.start_time,
             )
 
+    def _forget_ended(self, known: Known) -> None:
+        """A transaction whose stop was stored but whose points were not yet: the store is right."""
+        for group in known.points.connectors.values():
+            if group.value("Transaction.Active") and known.running_at(group) is None:
+                ended: dict[str, Value] = {
+                    "Transaction.Active": False,
+                    "Transaction.Id": "",
+                    "Transaction.IdTag": "",
+                }
+                self._restore(group, ended, self._context.clock())
+
     def _restore(self, group: Group, values: Mapping[str, Value], time: float) -> None:
         for key, value in values.items():
             slot = group.slot(key)
@@ -168,9 +179,7 @@ class Stations:
         model = self._models[version]
         self._use_model(known, model)
         before, now = known.session, self._context.clock()
-        session = Session(
-            self._context, known, model, link, self._message_ids.__next__, self.connector, before
-        )
+        session = Session(self._context, known, model, link, self._message_ids.__next__, self.connector, before)
         known.session = session
         known.connections += 1
         known.update(version=version, last_seen=now)
@@ -245,16 +254,14 @@ class Stations:
         async def read() -> None:
             try:
                 response = await session.call(action, {})
-            except Exception as error:
+            except (CallFailed, ValueError) as error:
                 log.info("configuration.not_read", station=known.id, error=str(error))
             else:
                 take_configuration(known, self._context.tree, response, self._context.clock())
 
         self._context.spawn(read())
 
-    def command_done(
-        self, group: Group, action: str, payload: Mapping[str, Any], response: Mapping[str, Any]
-    ) -> None:
+    def command_done(self, group: Group, action: str, payload: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         """A station has accepted a command: what it says changes points."""
         known = self.of(group)
         if known is None:
@@ -328,12 +335,6 @@ class Stations:
                 known.update(registration=record.registration)
                 show_config(self._context, known)
 
-    def shut_down(self) -> None:
-        """Closes every connection (1012)."""
-        for known in self._known.values():
-            if known.session is not None:
-                known.session.shut_down()
-
     def _set(self, group: Group, values: Mapping[str, Value]) -> None:
         slots = ((group.slot(key), value) for key, value in values.items())
         updates = [Update(slot, value) for slot, value in slots if slot is not None]
@@ -341,6 +342,4 @@ class Stations:
 
     def _show_count(self) -> None:
         connected = sum(1 for known in self._known.values() if known.session is not None)
-        self._set(
-            self._context.tree.bridge, {"StationsKnown": len(self._known), "StationsConnected": connected}
-        )
+        self._set(self._context.tree.bridge, {"StationsKnown": len(self._known), "StationsConnected": connected})

@@ -5,11 +5,13 @@ CALLs. `work` takes them in order. So a handler script may call the station that
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
 
+from bridge.commands.inputs import masked
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, OcppError, StationOffline, StoreError
 from bridge.ocpp.peer import Dropped, Peer, ReceivedCall, ReceivedError, ReceivedResult, Reply
 from bridge.points.tree import Group, Update
@@ -157,10 +159,9 @@ class Session:
         except Exception:
             log.exception("call.failed", station=self._known.id, action=call.action)
             text = self._peer.refuse(call.id, "InternalError", "the central system failed")
-        try:
+        # Where the connection has gone it is recorded all the same; the station sends it again and gets the same.
+        with contextlib.suppress(StationOffline):
             await self.send(text)
-        except StationOffline:
-            pass  # it is recorded all the same; the station sends it again and gets the same answer
         if answer is not None and answer.group is not None:
             self._take(call, answer, answer.group, now)
 
@@ -226,9 +227,9 @@ class Session:
 
     # What goes out
 
-    async def send(self, text: str) -> None:
-        """Sends a frame. Raises StationOffline."""
-        log.debug("frame.sent", station=self._known.id, frame=text)
+    async def send(self, text: str, shown: str = "") -> None:
+        """Sends a frame, which the log shows as `shown` where it holds a secret. Raises StationOffline."""
+        log.debug("frame.sent", station=self._known.id, frame=shown or text)
         self._known.sent += 1
         await self._link.send(text)
 
@@ -264,7 +265,7 @@ class Session:
             self._waiting = outgoing.id, future
             try:
                 async with asyncio.timeout(self._context.settings.call_timeout):
-                    await self.send(outgoing.text)
+                    await self.send(outgoing.text, _shown(action, payload))
                     if sent is not None:
                         sent()
                     return await future
@@ -293,8 +294,8 @@ class Session:
         self.closed()
         self._link.close(1000, "a newer connection has taken over")
 
-    def shut_down(self) -> None:
-        """The bridge stops (RFC 6455 §7.4.1: 1012, service restart)."""
-        self.closed()
-        self._link.close(1012, "the central system stops")
 
+def _shown(action: str, payload: Mapping[str, Any]) -> str:
+    """What the log shows of a CALL with a secret in it; "" for one without."""
+    hidden = masked(action, payload)
+    return f"{action} {hidden}" if hidden != payload else ""

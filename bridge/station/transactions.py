@@ -88,9 +88,7 @@ async def end(context: Context, known: Known, stop: TransactionStop) -> Ended:
             repeated=stopped is not None,
         )
         return Ended(False, stopped.connector if stopped else "", None, lambda time: None)
-    log.info(
-        "transaction.stopped", station=known.id, transaction=stop.transaction_id, energy=stopped.energy
-    )
+    log.info("transaction.stopped", station=known.id, transaction=stop.transaction_id, energy=stopped.energy)
     group = running.group
 
     def show(time: float | None) -> None:
@@ -132,9 +130,7 @@ def confirm(context: Context, running: Running, time: float | None) -> None:
         _show(context, running.group, values, time)
 
 
-def _show_ended(
-    context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool
-) -> None:
+def _show_ended(context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool) -> None:
     values: dict[str, Value] = {"Transaction.Stop.Energy": stopped.energy}
     if clear:
         values |= {

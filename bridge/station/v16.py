@@ -72,14 +72,10 @@ async def boot_notification(
     return Answer(answer, group, (lambda _: context.booted(known)) if status == "Accepted" else None)
 
 
-async def authorize(
-    context: Context, known: Known, group: Group | None, payload: Payload, now: float
-) -> Answer:
+async def authorize(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
     """OCPP 1.6 §4.1"""
     token = text(known.model.version, payload, "idTag")
-    request = AuthorizeRequest(
-        station=_station(context, known), version=VERSION, payload=payload, id_token=token
-    )
+    request = AuthorizeRequest(station=_station(context, known), version=VERSION, payload=payload, id_token=token)
     return Answer({"idTagInfo": await _id_tag_info(context, known, "authorize", request)}, group)
 
 
@@ -120,9 +116,7 @@ async def start_transaction(
     return Answer(answer, group if begun.shown else None, begun.show)
 
 
-async def stop_transaction(
-    context: Context, known: Known, group: Group | None, payload: Payload, now: float
-) -> Answer:
+async def stop_transaction(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
     """OCPP 1.6 §4.10. Answered whatever it says, or the station would send it for ever."""
     version = known.model.version
     stamp = payload.get("timestamp")
@@ -163,9 +157,7 @@ async def stop_transaction(
     return Answer(answer, ended.group, show if ended.group is not None else None)
 
 
-async def data_transfer(
-    context: Context, known: Known, group: Group | None, payload: Payload, now: float
-) -> Answer:
+async def data_transfer(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
     """OCPP 1.6 §4.3. Without a script that knows the vendor: UnknownVendorId."""
     request = DataTransferRequest(
         station=_station(context, known),
@@ -231,4 +223,3 @@ def _time(stamp: Any, now: float) -> float:
         return parse_time(stamp)
     except ValueError:
         return now
-

@@ -6,7 +6,14 @@ from typing import Any
 
 import structlog
 
-from bridge.commands.inputs import check_parameter, check_payload, from_arguments, from_json, from_parameters, masked
+from bridge.commands.inputs import (
+    check_parameter,
+    check_payload,
+    from_arguments,
+    from_json,
+    from_parameters,
+    masked,
+)
 from bridge.commands.queue import CommandQueue, Done
 from bridge.commands.table import EXECUTE, FOLDER, REQUEST, Command
 from bridge.errors import CallErrorAnswer, Refused
@@ -54,7 +61,11 @@ class Writes:
         done = await self._send(known, group, command, payload, user)
         if isinstance(done.failure, CallErrorAnswer):
             error = done.failure
-            details = {"errorCode": error.code, "errorDescription": error.description, "errorDetails": error.details}
+            details = {
+                "errorCode": error.code,
+                "errorDescription": error.description,
+                "errorDetails": error.details,
+            }
             error.outputs = ("", to_json(details))
         if done.failure is not None:
             raise done.failure
@@ -139,9 +150,7 @@ class Writes:
         if command is None or known.session is None:
             return
         try:
-            self._send(
-                known, known.points, command, {"key": "HeartbeatInterval", "value": str(seconds)}, user
-            )
+            self._send(known, known.points, command, {"key": "HeartbeatInterval", "value": str(seconds)}, user)
         except Refused as error:
             log.info("heartbeat_interval.not_sent", station=known.id, reason=error.reason)
 
@@ -161,4 +170,3 @@ class Writes:
 
     def _set(self, group: Group, slot: int, value: Value) -> None:
         self._tree.apply(group, [Update(slot, value)], self._clock())
-

@@ -78,7 +78,7 @@ class Store:
             os.close(descriptor)
             raise
         writer = Writer(db, flush_interval=flush_interval, behind_limit=behind_limit, job_limit=job_limit)
-        log.info("store open", path=str(path), sqlite=sqlite3.sqlite_version, interrupted=interrupted)
+        log.info("store.opened", path=str(path), sqlite=sqlite3.sqlite_version, interrupted=interrupted)
         return cls(writer, reader, descriptor, last_command, registrations)
 
     @staticmethod

@@ -222,7 +222,7 @@ class Writer:
             try:
                 loop.call_soon_threadsafe(_settle, its_jobs)
             except RuntimeError:  # the loop is closed: nobody waits any more
-                log.debug("written after the event loop was closed", jobs=len(its_jobs))
+                log.debug("store.written_late", jobs=len(its_jobs))
 
     def _write_chunk(self, chunk: Chunk) -> None:
         try:
@@ -252,7 +252,7 @@ class Writer:
         except Exception as error:
             if is_disk_error(error):
                 raise
-            log.warning("a record cannot be written", kind=kind.name, error=repr(error))
+            log.warning("store.record_lost", kind=kind.name, error=repr(error))
             with self._wake:
                 self._unwritable += 1
 
@@ -261,20 +261,20 @@ class Writer:
             if self._closing:
                 lost = sum(len(items) for _, items in chunk)
                 self._unwritable += lost
-                log.error("records are lost: the store is closing and the disk fails", records=lost)
+                log.error("store.records_lost", records=lost)
             else:
                 self._behind.restore(chunk)
                 self._next_flush = time.monotonic() + self._flush_interval
 
     def _failed(self, error: Exception) -> None:
         if self.healthy or str(error) != self.last_error:
-            log.error("the store cannot write", error=str(error))
+            log.error("store.failing", error=str(error))
         self.last_error = str(error)
         self.healthy = False
 
     def _succeeded(self) -> None:
         if not self.healthy:
-            log.info("the store can write again", after=self.last_error)
+            log.info("store.healed", after=self.last_error)
         self.healthy = True
 
     def _watch(self) -> None:
@@ -296,5 +296,5 @@ class Writer:
         try:
             self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:  # nothing is lost: the next start reads the WAL
-            log.warning("no checkpoint at the end", error=str(error))
+            log.warning("store.no_checkpoint", error=str(error))
         self._db.close()

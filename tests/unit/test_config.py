@@ -285,7 +285,7 @@ def test_bridge_that_others_can_reach_is_refused(project):
     assert mistakes(project, OPEN) == [
         f"config.toml: ocpp.security_profile: 0 lets anyone who reaches 0.0.0.0 be any station{ADVICE}",
         f'config.toml: opcua.anonymous: "operator" lets anyone who reaches 192.0.2.1 write{ADVICE}',
-        f'config.toml: opcua.security: "None" leaves the traffic of 192.0.2.1 unsigned and unencrypted{ADVICE}',  # noqa: E501 - the line of a table
+        f'config.toml: opcua.security: "None" leaves the traffic of 192.0.2.1 unsigned and unencrypted{ADVICE}',
     ]
 
 

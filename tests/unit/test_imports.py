@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[2]
 # Arrows between rooms of the bridge; <libraries> in angles.
 RIGHT = """
     cli → demo; cli → app; cli → simulator; cli → config; demo → app; demo → simulator; demo → <asyncua>
-    app → ocpp.server; app → opcua.server; app → stations; app → store; app → config
+    app → ocpp.server; app → opcua.server; app → station.registry; app → store; app → config
     app → project; app → logs; opcua.server → opcua.space; opcua.server → <asyncua>
     opcua.space → points.tree; opcua.space → commands
-    ocpp.server → stations; ocpp.server → ocpp.peer; ocpp.server → config; ocpp.server → <websockets>
-    stations → station; station → ocpp.peer; station → points.tree; station → store
-    station → scripting.chain; station → answers; station → transactions
+    ocpp.server → station.registry; ocpp.server → ocpp.peer; ocpp.server → config; ocpp.server → <websockets>
+    station.registry → station.session; station.session → ocpp.peer; station.session → points.tree
+    station.registry → store; station.session → scripting.chain; station.writes → commands
     commands → ocpp.peer; commands → points.tree; store → errors; store → points.tree; scripting.chain → api
     config.load → project; project → errors; points.tree → errors; ocpp.peer → errors; api → errors
     simulator → <websockets>; simulator → <ocpp>
@@ -29,10 +29,10 @@ RIGHT = """
 WRONG = """
     errors → api; errors → config.load; api → points.tree; project → config.load; logs → config.load
     points.tree → ocpp.peer; points.tree → opcua.space; points.tree → scripting.chain; points.tree → <asyncio>
-    ocpp.peer → points.tree; ocpp.peer → station; ocpp.peer → store; ocpp.peer → <websockets>
+    ocpp.peer → points.tree; ocpp.peer → station.session; ocpp.peer → store; ocpp.peer → <websockets>
     ocpp.peer → ocpp.server; config.load → points.tree; scripting.chain → store; scripting.chain → commands
-    store.writer → station; store.rows → commands; store → <asyncua>; station → ocpp.server
-    station → opcua.space; commands → app; opcua.space → ocpp.peer; opcua.space → ocpp.server
+    store.writer → station.session; store.rows → commands; store → <asyncua>; station.session → ocpp.server
+    station.session → opcua.space; commands → app; opcua.space → ocpp.peer; opcua.space → ocpp.server
     ocpp.server → opcua.space; ocpp.server → app; app → cli; app → demo; demo → cli; cli → ocpp.server
     simulator → errors
 """
@@ -105,7 +105,7 @@ def test_wrong_arrow_is_noticed(said_of_wrong_arrows, importer, imported):
 
 @pytest.mark.parametrize(
     "circle",
-    ["station → answers; answers → station", "store.writer → store.rows; store.rows → store.writer"],
+    ["station.session → commands; commands → station.session", "store.writer → store.rows; store.rows → store.writer"],
 )
 def test_circle_is_noticed(tmp_path, circle):
     build(tmp_path, arrows(circle))

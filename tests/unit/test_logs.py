@@ -89,7 +89,7 @@ def test_traceback_is_a_field_in_json_and_follows_the_line_in_console():
     for style in ("json", "console"):
         out = io.StringIO()
         configure("info", style, out)
-        structlog.get_logger().error("handler failed", script="tokens.py", exc_info=ValueError("no good"))
+        structlog.get_logger().error("handler.failed", script="tokens.py", exc_info=ValueError("no good"))
         first, *rest = out.getvalue().splitlines()
         if style == "json":
             assert json.loads(first)["exception"].endswith("ValueError: no good")

@@ -46,4 +46,4 @@ async def test_the_default_warns_that_every_token_is_accepted() -> None:
     with capture_logs() as logs:
         await runner.start()
     warnings = [entry["event"] for entry in logs if entry["log_level"] == "warning"]
-    assert warnings == ["every token is accepted"]
+    assert warnings == ["handlers.every_token_accepted"]

@@ -53,7 +53,7 @@ async def test_a_hook_that_fails_or_hangs_is_logged_and_counted_and_stops_nothin
     assert runner.errors == 1
     assert told == [runner.last_error]
     assert f"{hook}: " in runner.last_error
-    failed = [entry for entry in logs if entry["event"] == "handler failed"]
+    failed = [entry for entry in logs if entry["event"] == "handler.failed"]
     assert [(entry["script"], entry["method"]) for entry in failed] == [("bad.py", hook)]
 
 

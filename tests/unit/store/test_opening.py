@@ -187,7 +187,7 @@ def test_sqlites_version_is_logged(path):
     """D12."""
     with structlog.testing.capture_logs() as logs:
         Store.open(path).close_sync()
-    assert {"event": "store open", "sqlite": sqlite3.sqlite_version}.items() <= logs[0].items()
+    assert {"event": "store.opened", "sqlite": sqlite3.sqlite_version}.items() <= logs[0].items()
 
 
 async def test_closed_store_has_everything_in_one_file(store, path):

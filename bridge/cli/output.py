@@ -1,0 +1,82 @@
+"""Rows as a table for people, as CSV or as JSON; and how values look in them."""
+
+import csv
+import enum
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.points.values import format_time
+
+Cell = str | int | float | bool | None
+UNLIMITED = 10_000  # columns: what goes into a file or a pipe is not cut to a screen's width
+
+
+class Format(enum.StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def show(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]], form: Format) -> None:
+    """Print the rows to stdout. An empty cell is empty in a table and in CSV, null in JSON."""
+    match form:
+        case Format.TABLE:
+            console().print(table(columns, rows))
+        case Format.CSV:
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([plain(row[column]) for column in columns] for row in rows)
+        case Format.JSON:
+            _show_json(columns, rows)
+
+
+def console() -> Console:
+    """A console for stdout, with a screen's width and colours only where there is a screen."""
+    screen = Console(highlight=False)
+    return screen if screen.is_terminal else Console(highlight=False, width=UNLIMITED)
+
+
+def table(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> Table:
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        # Text, not str: a station's text may look like rich's markup
+        shown.add_row(*(Text(printable(plain(row[column]))) for column in columns))
+    return shown
+
+
+def printable(text: str) -> str:
+    """Without line breaks and terminal escapes, which a station could send to forge or hide lines."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def plain(value: Cell) -> str:
+    """A value as text: no `True`, no `None`, and `1500` for 1500.0."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def moment(seconds: float | None) -> str | None:
+    """ISO 8601 in UTC."""
+    return None if seconds is None else format_time(seconds)
+
+
+def _show_json(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> None:
+    """A list with one object a line, printed as it comes: a store holds years."""
+    before = "[\n"
+    for row in rows:
+        typer.echo(before + " " + json.dumps({column: row[column] for column in columns}), nl=False)
+        before = ",\n"
+    typer.echo("[]" if before.startswith("[") else "\n]")

@@ -1,0 +1,167 @@
+"""Writes the generated parts of README.md and docs/: the points and the commands, from the rows and the schemas.
+
+python docs/generate.py          writes them
+python docs/generate.py --check  says which are out of date, exit code 1
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bridge.commands.table import Command, commands  # noqa: E402 - works from a checkout without installing
+from bridge.ocpp.schemas import schemas  # noqa: E402
+from bridge.ocpp.versions import VERSIONS  # noqa: E402
+from bridge.points.rows import Row  # noqa: E402
+from bridge.points.table import Table, load_table  # noqa: E402
+
+NOTE = "<!-- written by docs/generate.py from datapoints/ and the JSON schemas: do not edit -->\n"
+
+
+def main() -> int:
+    table = load_table({path.name: path for path in sorted((ROOT / "datapoints").glob("*.yaml"))})
+    pages = {
+        ROOT / "docs" / "points.md": points_page(table),
+        ROOT / "docs" / "commands.md": commands_page(),
+        ROOT / "README.md": readme(table),
+    }
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
+    if "--check" in sys.argv:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is out of date: run `make docs`")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(pages[path], "utf-8")
+    return 0
+
+
+def points_page(table: Table) -> str:
+    """docs/points.md: every row."""
+    parts = [
+        "# Points\n",
+        NOTE,
+        (
+            "A point's NodeId is `ns=2;s=<path>`; its path begins with the station's name, for a connector with "
+            "`<Station>.Connector<n>`. R: may be read, W: may be written. An enumeration has a String twin "
+            "`<Point>Text` beside it.\n"
+        ),
+    ]
+    for title, kind in (("Station", "station"), ("Connector", "connector"), ("Bridge", "bridge")):
+        rows = [found.row for found in table.rows[kind]]  # type: ignore[index]
+        parts += [f"## {title}\n", _table(("point", "type", "", "description", "source"), map(_point, rows))]
+    measurands = (
+        (f"`MeterValues.{m.name}`", m.unit, m.description, m.location) for m in table.measurands.known.values()
+    )
+    parts += [
+        "## Meter values\n",
+        (
+            "Of the station and of each connector: `MeterValues.<Measurand>[.<Phase>][.<Location>]`, a Double in the "
+            "unit below, whatever unit the station sends. Without a phase there is no suffix, nor for the usual "
+            f"location. Phases: {', '.join(table.measurands.phases)}. "
+            f"Locations: {', '.join(table.measurands.locations)}.\n"
+        ),
+        _table(("point", "unit", "description", "usual location"), measurands),
+        "## Enumerations\n",
+        *(
+            f"- **{e.name}**: {', '.join(f'{n} {name}' for n, name in e.names.items())}"
+            for e in table.enumerations.values()
+        ),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def commands_page() -> str:
+    """docs/commands.md: every command with its parameters."""
+    parts = [
+        "# Commands\n",
+        NOTE,
+        (
+            "Below `<Station>.Commands.<Action>`, and `<Station>.<Connector>.Commands.<Action>` where the column says "
+            "so (the connector's number is filled in there). How to send one: [README](../README.md#write-a-command). "
+            "A `*` marks what is required.\n"
+        ),
+    ]
+    for version in VERSIONS.values():
+        at_connector = commands(version, connector=True)
+        rows = (
+            (
+                f"`{action}`",
+                _inputs(command),
+                "yes" if action in at_connector else "",
+                _statuses(version.name, action),
+            )
+            for action, command in commands(version, connector=False).items()
+        )
+        parts += [
+            f"## OCPP {version.name}\n",
+            _table(("action", "parameters", "at the connector", "Result.Status"), rows),
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def readme(table: Table) -> str:
+    """README.md with its generated parts filled in."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    station, connector = ([f.row for f in table.rows[kind]] for kind in ("station", "connector"))  # type: ignore[index]
+    made = {
+        "points": _table(
+            ("point", "type", "", "description"),
+            (_point(row)[:4] for row in [*station, *_only(connector, station)]),
+        ),
+        "commands": _table(
+            ("action", "parameters", "at the connector"),
+            (
+                (
+                    f"`{action}`",
+                    _inputs(command),
+                    "yes" if action in commands(VERSIONS["1.6"], connector=True) else "",
+                )
+                for action, command in commands(VERSIONS["1.6"], connector=False).items()
+            ),
+        ),
+    }
+    for name, content in made.items():
+        start, end = f"<!-- {name}: written by docs/generate.py -->\n", f"<!-- end of {name} -->"
+        head, _, rest = text.partition(start)
+        text = f"{head}{start}\n{content}\n{end}{rest.partition(end)[2]}" if rest else text
+    return text
+
+
+def _only(rows: Iterable[Row], others: Iterable[Row]) -> list[Row]:
+    known = {row.key for row in others}
+    return [row for row in rows if row.key not in known]
+
+
+def _point(row: Row) -> tuple[str, str, str, str, str]:
+    type_ = row.enumeration.name if row.enumeration else row.type.value
+    return (
+        f"`{row.key}`",
+        f"{type_}, {row.unit}" if row.unit else type_,
+        "W" if row.writable else "R",
+        row.description,
+        row.source,
+    )
+
+
+def _inputs(command: Command) -> str:
+    return ", ".join(f"{p.name}{'*' if p.required else ''}" for p in command.parameters)
+
+
+def _statuses(version: str, action: str) -> str:
+    schema = schemas(VERSIONS[version]).response(action)
+    status = schema.get("properties", {}).get("status", {})
+    reference = status.get("$ref", "").rpartition("/")[2]
+    found = schema.get("definitions", {}).get(reference, status).get("enum", ())
+    return ", ".join(found)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
