@@ -26,18 +26,20 @@ class Figure:
 
 def show(name: str, title: str, figures: Sequence[Figure]) -> None:
     """Prints the figures of one benchmark, and the command that repeats them."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for heading in ("", "ours", "peer", "ratio", "goal"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    compared = any(figure.ratio is not None for figure in figures)
+    table = Table()
+    for heading in ("", "ours", "peer", "ratio", "goal") if compared else ("", "ours"):
+        table.add_column(heading, justify="right" if heading else "left")
     for figure in figures:
-        ratio = "" if figure.ratio is None else f"{figure.ratio:.1f} ×"
-        table.add_row(figure.what, figure.ours, figure.peer, ratio, figure.goal)
+        ratio = "" if figure.ratio is None else f"{figure.ratio:.1f}"
+        table.add_row(*[figure.what, figure.ours, figure.peer, ratio, figure.goal][: len(table.columns)])
     console = Console(width=110, highlight=False)
+    console.print(title, style="bold")
     console.print(table)
     for figure in figures:
         if figure.note:
-            console.print(f"  {figure.what}: {figure.note}", style="dim")
-    console.print(f"  Repeat: make bench ARGS={name}\n", style="dim")
+            console.print(f"  {figure.what}: {figure.note}")
+    console.print(f"  Repeat: make bench ARGS={name}\n", soft_wrap=True)
 
 
 def save(results: dict[str, list[Figure]]) -> None:

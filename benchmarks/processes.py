@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from bridge.project import init
 
-#: what a user starts, less the project's folder
-BRIDGE: Sequence[str] = (sys.executable, "-m", "bridge.cli", "run", "--project")
+#: what the script `ocpp-bridge` does, with this interpreter
+PROGRAM: Sequence[str] = (sys.executable, "-c", "from bridge.cli import main; main()")
 START_TIMEOUT = 30.0  # s
 STOP_TIMEOUT = 15.0  # s
 
@@ -34,7 +34,7 @@ class Child:
     def cpu(self) -> float:
         """CPU time so far in s, user and system, of the process and of those that it started."""
         times = [process.cpu_times() for process in self._all()]
-        return sum(found.user + found.system for found in times)
+        return float(sum(found.user + found.system for found in times))
 
     def rss(self) -> int:
         """Resident memory in bytes, of the process and of those that it started."""
@@ -62,6 +62,10 @@ class Child:
         self.tell(**request)
         return self.answer()
 
+    def wait(self, timeout: float) -> int:
+        """Waits until the process has ended by itself; its exit code. Raises subprocess.TimeoutExpired."""
+        return self._process.wait(timeout)
+
     def ended(self) -> bool:
         return self._process.poll() is not None
 
@@ -79,9 +83,13 @@ class RunningBridge:
     log: Path
 
     def complaints(self) -> list[str]:
-        """What the log has of level warning or error."""
+        """What the log has against a station, and every error."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [line for line in lines if '"level": "warning"' in line or '"level": "error"' in line]
+        return [
+            line
+            for line in lines
+            if '"level": "error"' in line or ('"level": "warning"' in line and '"station": ' in line)
+        ]
 
 
 @contextmanager
@@ -128,9 +136,14 @@ def bridge(settings: Mapping[str, str] | None = None) -> Iterator[RunningBridge]
         }
         with log.open("w", encoding="utf-8") as output:
             options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "env": environment}
-            with running([*BRIDGE, str(folder)], **options) as process:
+            with running([*PROGRAM, "run", "--project", str(folder)], **options) as process:
                 _wait_until_started(process, log)
                 yield RunningBridge(process, f"ws://127.0.0.1:{ocpp}/ocpp/", endpoint, log)
+
+
+def own_rss() -> int:
+    """Resident memory of this process in bytes."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def free_port() -> int:

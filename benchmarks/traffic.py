@@ -1,29 +1,31 @@
-"""The frames that a station of the benchmarks sends, in the order of a day: it boots, charges, is idle."""
+"""The CALLs that a station of the benchmarks sends: it boots, charges, is idle."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-#: CALLs of one charging session with the idle time around it
-SESSION = 37
-#: what a session is made of, for people
+import msgspec
+
+Call = tuple[str, dict[str, Any]]
+
+#: the 37 CALLs of one session with the idle time around it, for people
 MIX = "20 MeterValues of 10 samples, 10 Heartbeats, 4 StatusNotifications, Authorize, StartTransaction, StopTransaction"
 
 _PHASES = ("L1", "L2", "L3")
+_encode = msgspec.json.Encoder().encode
 
 
 def now() -> str:
     """The time as stations write it."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def call(message_id: str, action: str, payload: dict[str, Any]) -> bytes:
+def encode(message_id: str, call: Call) -> bytes:
     """The text of a CALL."""
-    return json.dumps([2, message_id, action, payload], separators=(",", ":")).encode()
+    return _encode((2, message_id, *call))
 
 
-def boot() -> Iterator[tuple[str, dict[str, Any]]]:
+def boot() -> Iterator[Call]:
     """A station with two connectors starts."""
     yield (
         "BootNotification",
@@ -35,39 +37,35 @@ def boot() -> Iterator[tuple[str, dict[str, Any]]]:
         },
     )
     for connector in (0, 1, 2):
-        yield "StatusNotification", status(connector, "Available")
+        yield status(connector, "Available")
 
 
-def session(number: int, connector: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The CALLs of one session. `send` the transaction's id into the generator after StartTransaction."""
-    tag = f"TAG{number % 1000:04}"
-    energy = number * 10_000
+def session(number: int, connector: int) -> Generator[Call, int, None]:
+    """The CALLs of one session; after each, `send` the transactionId of its answer, 0 where it has none."""
+    tag, energy = f"TAG{number % 1000:04}", number * 10_000
     yield "Authorize", {"idTag": tag}
-    yield "StatusNotification", status(connector, "Preparing")
+    yield status(connector, "Preparing")
     start = {"connectorId": connector, "idTag": tag, "meterStart": energy, "timestamp": now()}
-    transaction = yield from _start(start)
-    yield "StatusNotification", status(connector, "Charging")
+    transaction = yield "StartTransaction", start
+    yield status(connector, "Charging")
     for step in range(1, 21):
-        yield "MeterValues", meter_values(connector, transaction, energy + step * 180, step)
+        yield meter_values(connector, transaction, energy + step * 180, step)
         if step % 2:
             yield "Heartbeat", {}
     stop = {"transactionId": transaction, "meterStop": energy + 3700, "timestamp": now(), "reason": "Local"}
     yield "StopTransaction", stop
-    yield "StatusNotification", status(connector, "Finishing")
-    yield "StatusNotification", status(connector, "Available")
+    yield status(connector, "Finishing")
+    yield status(connector, "Available")
 
 
-def _start(start: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    transaction = yield "StartTransaction", start
-    return transaction
+def status(connector: int, state: str) -> Call:
+    """A StatusNotification without an error."""
+    payload = {"connectorId": connector, "errorCode": "NoError", "status": state, "timestamp": now()}
+    return "StatusNotification", payload
 
 
-def status(connector: int, state: str) -> dict[str, Any]:
-    return {"connectorId": connector, "errorCode": "NoError", "status": state, "timestamp": now()}
-
-
-def meter_values(connector: int, transaction: int, energy: int, step: int) -> dict[str, Any]:
-    """A MeterValues payload of ten samples: energy in Wh, and what belongs to it."""
+def meter_values(connector: int, transaction: int, energy: int, step: int) -> Call:
+    """A MeterValues of ten samples: energy in Wh, and what belongs to it."""
     samples: list[dict[str, str]] = [
         {"value": str(energy), "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
         {"value": f"{10.8 + step / 100:.2f}", "measurand": "Power.Active.Import", "unit": "kW"},
@@ -79,4 +77,4 @@ def meter_values(connector: int, transaction: int, energy: int, step: int) -> di
         samples.append({"value": ampere, "measurand": "Current.Import", "phase": phase, "unit": "A"})
         samples.append({"value": volt, "measurand": "Voltage", "phase": f"{phase}-N", "unit": "V"})
     meter_value = {"timestamp": now(), "sampledValue": samples}
-    return {"connectorId": connector, "transactionId": transaction, "meterValue": [meter_value]}
+    return "MeterValues", {"connectorId": connector, "transactionId": transaction, "meterValue": [meter_value]}

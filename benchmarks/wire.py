@@ -6,6 +6,7 @@ has the same work with it as with any other.
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import urlsplit
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
@@ -48,9 +49,8 @@ class Socket(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._request)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+        self._transport.write(self._request)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set()
@@ -107,7 +107,7 @@ async def connect(url: str) -> Socket:
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     _, opened = await loop.create_connection(
-        lambda: Socket(parts.path, parts.netloc), parts.hostname, parts.port
+        lambda: Socket(parts.path, parts.netloc), parts.hostname or "", parts.port or 80
     )
     await opened.opened
     return opened

@@ -63,9 +63,8 @@ class Line:
 
 
 def any_station(model: Model) -> Iterator[Line]:
-    """Every station's points, then every connector's."""
+    """The points of every station, without those of its connectors."""
     yield from _lines(ANY_STATION, model.station.layout)
-    yield from any_connector(model)
 
 
 def any_connector(model: Model, number: int | None = None) -> Iterator[Line]:
@@ -95,9 +94,7 @@ def a_station(
     parts = {number: model.connector if number else model.station for number in sorted(found)}
     return {
         number: list(
-            _lines(
-                f"{name}.Connector{number}" if number else name, part.layout, found[number], model.measurands
-            )
+            _lines(f"{name}.Connector{number}" if number else name, part.layout, found[number], model.measurands)
         )
         for number, part in parts.items()
     }
@@ -115,9 +112,9 @@ def _lines(
     if measurands is None:
         return
     for key in sorted(last.keys() - layout.index.keys()):
-        row = _row_of(key, last[key].type, measurands)
-        if row is not None:
-            yield Line(f"{prefix}.{key}", row, last[key])
+        found = _row_of(key, last[key].type, measurands)
+        if found is not None:
+            yield Line(f"{prefix}.{key}", found, last[key])
 
 
 def _row_of(key: str, type_: str, measurands: Measurands) -> Row | None:

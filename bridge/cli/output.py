@@ -2,12 +2,13 @@
 
 import csv
 import enum
+import io
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +30,7 @@ def show(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]], form: Forma
     """Print the rows to stdout. An empty cell is empty in a table and in CSV, null in JSON."""
     match form:
         case Format.TABLE:
-            console().print(table(columns, rows))
+            _print(table(columns, rows))
         case Format.CSV:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(columns)
@@ -38,10 +39,22 @@ def show(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]], form: Forma
             _show_json(columns, rows)
 
 
-def console() -> Console:
-    """A console for stdout, with a screen's width and colours only where there is a screen."""
+def _print(shown: Table) -> None:
+    """Print to stdout: as wide as the screen, and in a file or a pipe as wide as its lines are."""
     screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=UNLIMITED)
+    if screen.is_terminal:
+        screen.print(shown)
+    else:
+        print_plain(shown)
+
+
+def print_plain(shown: RenderableType) -> None:
+    """Print to stdout for a file or a pipe: no colours, no line cut to a width."""
+    paper = Console(file=io.StringIO(), width=UNLIMITED, highlight=False, color_system=None)
+    with paper.capture() as lines:
+        paper.print(shown)
+    for line in lines.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> Table:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from bridge import __version__
-from bridge.cli import editing, reading, running
+from bridge.cli import editing, reading, running, showing
 from bridge.errors import BridgeError, ProjectError
 
 EPILOG = "Exit codes: 0 done; 1 failed; 2 a mistake in the command or in the project, each on a line of its own."
@@ -37,16 +37,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for name, command in {
-    "run": running.run,
-    "demo": running.demo,
-    "simulate": running.simulate,
-    "init": editing.init,
-    "check": reading.check,
-    "points": reading.points,
-    "transactions": reading.transactions,
-}.items():
-    app.command(name, epilog=EPILOG)(command)
+app.command("run", epilog=EPILOG)(running.run)
+app.command("demo", epilog=EPILOG)(showing.demo)
+app.command("simulate", epilog=EPILOG)(showing.simulate)
+app.command("init", epilog=EPILOG)(editing.init)
+app.command("check", epilog=EPILOG)(reading.check)
+app.command("points", epilog=EPILOG)(reading.points)
+app.command("transactions", epilog=EPILOG)(reading.transactions)
 app.add_typer(editing.stations, name="stations", epilog=EPILOG)
 app.add_typer(editing.user, name="user", epilog=EPILOG)
 

@@ -12,8 +12,10 @@ from bridge.ocpp.schemas import schemas
 from bridge.ocpp.versions import Version
 from bridge.points.rows import Value
 
-#: (action, field that names it, its value) → the field that holds a secret
-_SECRETS = {("ChangeConfiguration", "key", "AuthorizationKey"): "value"}
+#: (action, field that names it, its value in small letters) → the field that holds a secret
+_SECRETS = {("ChangeConfiguration", "key", "authorizationkey"): "value"}
+#: (action, list of its answer, field that names an entry, its value in small letters) → the field with the secret
+_TOLD = {("GetConfiguration", "configurationKey", "key", "authorizationkey"): "value"}
 MASK = "***"
 
 
@@ -90,9 +92,33 @@ def masked(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """The payload as it may be stored and shown: without secrets."""
     shown = dict(payload)
     for (secret_action, field, name), hidden in _SECRETS.items():
-        if action == secret_action and shown.get(field) == name and hidden in shown:
+        if action == secret_action and _is(shown.get(field), name) and hidden in shown:
             shown[hidden] = MASK
     return shown
+
+
+def masked_response(action: str, response: Mapping[str, Any]) -> dict[str, Any]:
+    """A station's answer as it may be stored and shown: without secrets that it should not have told."""
+    shown = dict(response)
+    for (secret_action, entries, field, name), hidden in _TOLD.items():
+        if action == secret_action and isinstance(shown.get(entries), list):
+            shown[entries] = [
+                {**entry, hidden: MASK}
+                if isinstance(entry, dict) and _is(entry.get(field), name) and entry.get(hidden) is not None
+                else entry
+                for entry in shown[entries]
+            ]
+    return shown
+
+
+def may_hold_secret(frame: str | bytes) -> bool:
+    """Whether a frame that has not been read yet may hold a secret in the clear."""
+    return isinstance(frame, str) and "authorizationkey" in frame.lower()
+
+
+def _is(found: Any, name: str) -> bool:
+    """Keys of a station's configuration are the same in capital and small letters (OCPP 1.6 §7, CiString)."""
+    return isinstance(found, str) and found.lower() == name
 
 
 def _breaks_rule(action: str, payload: Mapping[str, Any]) -> str:

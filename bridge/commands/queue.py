@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 import structlog
 
-from bridge.commands.inputs import masked
+from bridge.commands.inputs import masked, masked_response
 from bridge.commands.table import Command
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, Refused, StationOffline
 from bridge.ocpp.outcomes import outcome
 from bridge.points.rows import Value
 from bridge.points.tree import Group, Tree, Update
-from bridge.points.values import to_json
+from bridge.points.values import MAX_TEXT, to_json
 from bridge.store.records import CommandEnd, CommandRecord
 from bridge.store.store import Store
 
@@ -152,7 +152,7 @@ class CommandQueue:
             done = Done(state="Failed", error="the bridge stopped", failure=StationOffline("the bridge stopped"))
         except Exception as error:  # a command ends in a final state whatever happens
             log.exception("command.failed", station=request.station, action=request.command.action)
-            done = Done(state="Failed", error=str(error))
+            done = Done(state="Failed", error=str(error), failure=CallFailed(f"it could not be sent: {error}"))
         self._finish(request, done)
         return done
 
@@ -172,7 +172,7 @@ class CommandQueue:
                 handle=request.handle,
                 state=done.state,
                 status=done.status or None,
-                response=done.response or None,
+                response=masked_response(action, done.response) or None,
                 error=done.error or None,
                 ended=self._clock(),
             )
@@ -187,10 +187,12 @@ class CommandQueue:
 
     def _show(self, request: Request, state: str, done: Done | None = None) -> None:
         now = self._clock()
-        answered = done is not None and done.failure is None
+        response = ""
+        if done is not None and done.failure is None:
+            response = to_json(masked_response(request.command.action, done.response))[:MAX_TEXT]
         values: dict[str, Value] = {
             "Status": done.status if done else "",
-            "Response": to_json(done.response) if done and answered else "",
+            "Response": response,
             "Error": done.error if done else "",
             "User": request.user,
             "Id": request.number,

@@ -16,7 +16,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from bridge.config import OcppConfig
-from bridge.errors import Problem, ProjectError, StationOffline
+from bridge.errors import Problem, ProjectError, StationOffline, StoreError
 from bridge.ocpp.versions import VERSIONS, negotiate
 from bridge.station.credentials import Credentials
 from bridge.station.registry import Stations
@@ -55,6 +55,7 @@ class Link:
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._closing: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Timeout] = set()
 
     @property
     def remote(self) -> str:
@@ -63,13 +64,21 @@ class Link:
 
     async def send(self, text: str) -> None:
         try:
-            await self._connection.send(text)
-        except ConnectionClosed:
+            async with asyncio.timeout(0 if self._closing else None) as waiting:
+                self._sending.add(waiting)
+                try:
+                    await self._connection.send(text)
+                finally:
+                    self._sending.discard(waiting)
+        except (ConnectionClosed, TimeoutError):
             raise StationOffline("the connection to the station is closed") from None
 
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._connection.close(code, reason))
+            loop = asyncio.get_running_loop()
+            self._closing = loop.create_task(self._connection.close(code, reason))
+            for waiting in self._sending:  # a station that does not read would hold them until the close times out
+                waiting.reschedule(loop.time())
 
 
 class OcppServer:
@@ -124,7 +133,12 @@ class OcppServer:
         if identity is None or not self._stations.admits(identity):
             log.warning("station.refused", path=request.path[:200], reason="unknown", remote=_remote(connection))
             return connection.respond(HTTPStatus.NOT_FOUND, "There is no such station here.\n")
-        if self._settings.security_profile and not await self._authenticates(identity, request.headers):
+        try:
+            trusted = not self._settings.security_profile or await self._authenticates(identity, request.headers)
+        except StoreError as error:
+            log.error("store.failed", station=identity, error=str(error))
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "The credentials cannot be checked now.\n")
+        if not trusted:
             log.warning("station.refused", station=identity, reason="credentials", remote=_remote(connection))
             response = connection.respond(HTTPStatus.UNAUTHORIZED, "The credentials are wrong.\n")
             response.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
@@ -133,7 +147,8 @@ class OcppServer:
         return None
 
     async def _authenticates(self, identity: str, headers: Headers) -> bool:
-        given = parse_basic(headers.get("Authorization", ""))
+        sent = headers.get_all("Authorization")
+        given = parse_basic(sent[0]) if len(sent) == 1 else None
         return await self._credentials.check(identity, *given) if given else False
 
     def _choose(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -44,9 +44,7 @@ class Bindings:
         """
         return _updates(self.requests.get(action, ()), payload, time, now)
 
-    def answered(
-        self, action: str, response: Mapping[str, Any], time: float | None, now: float
-    ) -> list[Update]:
+    def answered(self, action: str, response: Mapping[str, Any], time: float | None, now: float) -> list[Update]:
         """What our answer to a message changes."""
         return _updates(self.responses.get(action, ()), response, time, now)[0]
 
@@ -91,9 +89,7 @@ def _updates(
     return updates, problem
 
 
-def _field(
-    paths: tuple[tuple[str, ...], ...], payload: Mapping[str, Any], time: float | None, now: float
-) -> Any:
+def _field(paths: tuple[tuple[str, ...], ...], payload: Mapping[str, Any], time: float | None, now: float) -> Any:
     for path in paths:
         if path[0] == TIME:
             return now if time is None else time

@@ -53,9 +53,7 @@ class TableRow:
     transform: str
 
 
-def row_problems(
-    spec: RowSpec, file: str, where: str, enumerations: Mapping[str, Enumeration]
-) -> Iterator[Problem]:
+def row_problems(spec: RowSpec, file: str, where: str, enumerations: Mapping[str, Enumeration]) -> Iterator[Problem]:
     """What is wrong with a row, at `where` in the file."""
     if not all(spec.key.split(".")):
         yield Problem(file, where, "a key is names with a dot between them")
@@ -76,9 +74,7 @@ def row_problems(
             yield Problem(file, where, f'from: expected "Action.field", found "{text}"')
 
 
-def _value_problems(
-    spec: RowSpec, file: str, where: str, enumerations: Mapping[str, Enumeration]
-) -> Iterator[Problem]:
+def _value_problems(spec: RowSpec, file: str, where: str, enumerations: Mapping[str, Enumeration]) -> Iterator[Problem]:
     if spec.range and not spec.range[0] < spec.range[1]:
         yield Problem(file, where, f"range: expected the lower end first, found {list(spec.range)}")
     try:

@@ -44,7 +44,7 @@ class MeasurandSpec(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MeasurandsSpec(msgspec.Struct, forbid_unknown_fields=True):
-    measurands: dict[str, MeasurandSpec]
+    measurands: dict[str, Any]  # of MeasurandSpec
     phases: list[str]
     locations: list[str]
 
@@ -73,11 +73,9 @@ def load_table(files: Mapping[str, Path]) -> Table:
     """Reads the files (name → path). Raises ProjectError with every problem that it found."""
     problems: list[Problem] = []
     texts = {name: text for name, path in files.items() if (text := _read(path, problems)) is not _UNREADABLE}
-    problems += [
-        Problem(f"datapoints/{name}", "", "this file is missing") for name in OWN_FORM if name not in files
-    ]
+    problems += [Problem(f"datapoints/{name}", "", "this file is missing") for name in OWN_FORM if name not in files]
     enumerations = _enumerations(files, texts, problems)
-    messages = _convert("messages.yaml", files, texts, dict[str, dict[str, MessageSpec]], problems) or {}
+    messages = _nested("messages.yaml", files, texts, MessageSpec, problems) or {}
     measurands = _measurands(files, texts, problems)
     rows: dict[Kind, list[TableRow]] = {"station": [], "connector": [], "bridge": []}
     folders: dict[Kind, dict[str, str]] = {"station": {}, "connector": {}, "bridge": {}}
@@ -86,7 +84,7 @@ def load_table(files: Mapping[str, Path]) -> Table:
         spec = None if name in OWN_FORM else _convert(name, files, texts, FileSpec, problems)
         if spec is None:
             continue
-        made = _rows(spec, str(files[name]), enumerations, problems)
+        made = [] if enumerations is None else _rows(spec, str(files[name]), enumerations, problems)
         for kind in spec.kinds:
             rows[kind].extend(made)
             folders[kind].update(spec.folders)
@@ -94,7 +92,7 @@ def load_table(files: Mapping[str, Path]) -> Table:
     for kind, found in origins.items():
         shown = () if kind == "bridge" else measurands.rows()
         problems += _clashes(kind, [*found, *((row, "measurands.yaml") for row in shown)])
-    if problems:
+    if problems or enumerations is None:
         raise ProjectError(problems)
     return Table(
         rows={kind: tuple(found) for kind, found in rows.items()},
@@ -137,17 +135,48 @@ def _convert(
     try:
         return msgspec.convert(texts[name], form)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at ")
-        problems.append(Problem(str(files[name]), where.strip("`").removeprefix("$."), what))
+        problems.append(_misfit(str(files[name]), "", error))
         return None
+
+
+def _nested(
+    name: str, files: Mapping[str, Path], texts: Mapping[str, Any], form: type[T], problems: list[Problem]
+) -> dict[str, dict[str, T]] | None:
+    """A file of names in names, each with a `form`; None when anything in it is wrong."""
+    outer = _convert(name, files, texts, dict[str, Any], problems)
+    if outer is None:
+        return None
+    file = str(files[name])
+    before = len(problems)
+    inner = _entries(outer, dict[str, Any], file, "", problems)
+    found = {key: _entries(value, form, file, f"{key}.", problems) for key, value in inner.items()}
+    return found if len(problems) == before else None
+
+
+def _entries(raw: Mapping[str, Any], form: type[T], file: str, above: str, problems: list[Problem]) -> dict[str, T]:
+    """Each entry by itself: msgspec does not say which one of a mapping it cannot take."""
+    found: dict[str, T] = {}
+    for key, value in raw.items():
+        try:
+            found[key] = msgspec.convert(value, form)
+        except msgspec.ValidationError as error:
+            problems.append(_misfit(file, f"{above}{key}", error))
+    return found
+
+
+def _misfit(file: str, above: str, error: msgspec.ValidationError) -> Problem:
+    what, _, where = str(error).partition(" - at ")
+    where = where.replace("`", "").replace("$.", "").replace("$", "")
+    return Problem(file, f"{above}.{where}".strip(".") if above else where, what)
 
 
 def _enumerations(
     files: Mapping[str, Path], texts: Mapping[str, Any], problems: list[Problem]
-) -> dict[str, Enumeration]:
-    raw = _convert("enumerations.yaml", files, texts, dict[str, dict[str, int]], problems)
+) -> dict[str, Enumeration] | None:
+    """None when the file cannot be used: then no row can be judged."""
+    raw = _nested("enumerations.yaml", files, texts, int, problems)
     if raw is None:
-        return {}
+        return None
     file = str(files["enumerations.yaml"])
     low, high = INTEGER_RANGES[Type.INT32]
     for name, numbers in raw.items():
@@ -165,13 +194,18 @@ def _enumerations(
 
 def _measurands(files: Mapping[str, Path], texts: Mapping[str, Any], problems: list[Problem]) -> Measurands:
     spec = _convert("measurands.yaml", files, texts, MeasurandsSpec, problems) or MeasurandsSpec({}, [], [])
-    for name, measurand in spec.measurands.items():
-        if measurand.unit and measurand.unit not in UNITS:
-            problems.append(unknown(str(files["measurands.yaml"]), name, "unit", measurand.unit, UNITS))
+    file = str(files.get("measurands.yaml"))
+    found = _entries(spec.measurands, MeasurandSpec, file, "measurands.", problems)
+    for name, measurand in found.items():
+        for what, used, expected in (
+            ("unit", measurand.unit or None, UNITS),
+            ("location", measurand.location, spec.locations),
+        ):
+            if used is not None and used not in expected:
+                problems.append(unknown(file, f"measurands.{name}", what, used, expected))
     known = {
-        name: Measurand(name, found.unit, found.location, found.description)
-        for name, found in spec.measurands.items()
-        if not found.unit or found.unit in UNITS
+        name: Measurand(name, measurand.unit, measurand.location, measurand.description)
+        for name, measurand in found.items()
     }
     return Measurands(known, tuple(spec.phases), tuple(spec.locations))
 

@@ -164,9 +164,7 @@ class Group:
         since = self.station.online_since
         return since is not None and receipt is not None and receipt >= since
 
-    def _store(
-        self, slot: int, value: Value, quality: Quality, source: float | None, receipt: float | None
-    ) -> None:
+    def _store(self, slot: int, value: Value, quality: Quality, source: float | None, receipt: float | None) -> None:
         if slot >= self.layout.dense:
             self._sparse[slot] = Sample(value, quality, source, receipt)
             return

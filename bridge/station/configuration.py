@@ -6,10 +6,14 @@ from typing import Any
 
 from bridge.points.rows import Row, Type
 from bridge.points.tree import Tree, Update
+from bridge.points.values import coerce
 from bridge.station.known import Known
 
 FOLDER = "Configuration"
-SECRET_KEYS = frozenset({"AuthorizationKey"})
+#: in small letters: capitals make no other key (OCPP 1.6 §7, CiString)
+SECRET_KEYS = frozenset({"authorizationkey"})
+#: characters; OCPP itself allows 50
+MAX_KEY = 200
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -47,12 +51,12 @@ def take_change(known: Known, tree: Tree, payload: Mapping[str, Any], response: 
 def set_key(known: Known, tree: Tree, key: str, value: Any, now: float, *, writable: bool) -> None:
     """Shows the value of a key; makes its point the first time. A secret's value is never shown."""
     name = _UNSAFE.sub("_", key)
-    if not name.strip("."):
-        return
+    if not all(name.split(".")) or len(name) > MAX_KEY:
+        return  # it makes no path
     if name != key:
         known.configuration[name] = key
     slot = known.points.extend(configuration_row(name, writable=writable))
     if slot is None:
         return
-    text = "" if value is None or key in SECRET_KEYS else str(value)
+    text = "" if key.lower() in SECRET_KEYS else coerce(known.points.row(slot), value)
     tree.apply(known.points, [Update(slot, text, now)], now)

@@ -1,6 +1,7 @@
 """What a session works with: the rooms below it, and how an answer to a station's CALL looks."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,7 +17,9 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class Context:
-    """Shared by all sessions. `clock` gives Unix seconds; `booted` hears of every boot that was accepted."""
+    """Shared by all sessions. `clock` gives Unix seconds, `monotonic` seconds that no change of the clock moves;
+    `booted` hears of every boot that was accepted.
+    """
 
     tree: Tree
     store: Store
@@ -24,6 +27,7 @@ class Context:
     settings: OcppConfig
     clock: Clock
     booted: Callable[[Known], None] = lambda known: None
+    monotonic: Clock = time.monotonic
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -68,6 +72,9 @@ class Dialect(Protocol):
         now: float,
     ) -> str:
         """What the rows cannot say of a message that was answered automatically; returns what was unreadable."""
+
+    def triggered(self, action: str, payload: Mapping[str, Any]) -> frozenset[str]:
+        """The messages that a command asks the station for."""
 
     def connector_number(self, known: Known, payload: Mapping[str, Any], field: str) -> int:
         """The connector that a message speaks of; 0 is the station. Raises OcppError."""

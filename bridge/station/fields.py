@@ -32,12 +32,20 @@ def real(version: Version, payload: Mapping[str, Any], field: str) -> float:
         raise OcppError(version.codes["type"], f"{field}: {error}") from None
 
 
+def whole(version: Version, payload: Mapping[str, Any], field: str) -> int:
+    """A whole number of any size that has to be there."""
+    value = real(version, payload, field)
+    if value != int(value):
+        raise OcppError(version.codes["property"], f"{field}: not a whole number")
+    return int(value)
+
+
 def integer(version: Version, payload: Mapping[str, Any], field: str, low: int = -INT32) -> int:
     """A whole number of 32 bits that has to be there."""
-    value = real(version, payload, field)
-    if value != int(value) or not low <= value < INT32:
+    value = whole(version, payload, field)
+    if not low <= value < INT32:
         raise OcppError(version.codes["property"], f"{field}: out of range")
-    return int(value)
+    return value
 
 
 def optional_integer(payload: Mapping[str, Any], field: str) -> int | None:

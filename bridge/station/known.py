@@ -45,8 +45,11 @@ class Known:
         "clock",
         "configuration",
         "connections",
+        "heard",
+        "interval",
         "last_message",
         "model",
+        "newest",
         "points",
         "policy",
         "received",
@@ -55,6 +58,7 @@ class Known:
         "sent",
         "session",
         "stale",
+        "unsaved",
     )
 
     def __init__(
@@ -72,8 +76,12 @@ class Known:
         self.received = 0
         self.sent = 0
         self.connections = 0
+        self.newest: dict[Group, int] = {}  # connector → the transaction that was the last to start there
+        self.interval: int | None = None  # the heartbeat interval that the last boot was answered, s
         self.last_message: float | None = None
+        self.heard = 0.0  # the same by a clock that nobody sets
         self.stale = False
+        self.unsaved = False  # the disk refused what was decided about the station
 
     @property
     def id(self) -> str:
@@ -89,7 +97,12 @@ class Known:
         self.record = replace(self.record, **changes)  # type: ignore[arg-type]
         return self.record
 
+    def run(self, running: Running) -> None:
+        """A transaction runs, until it is stopped."""
+        self.running[running.id] = running
+        if running.group is not None:
+            self.newest[running.group] = max(running.id, self.newest.get(running.group, 0))
+
     def running_at(self, group: Group) -> Running | None:
-        """The transaction that runs at a connector; the newest, should the station have forgotten to stop one."""
-        found = [running for running in self.running.values() if running.group is group]
-        return max(found, key=lambda running: running.id) if found else None
+        """The transaction that runs at a connector. One whose stop was lost ran until the next one started."""
+        return self.running.get(self.newest.get(group, 0))

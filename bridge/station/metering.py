@@ -4,7 +4,7 @@ from typing import Any
 
 from bridge.points.measurands import ENERGY_KEY
 from bridge.points.tree import Group, Quality, Update
-from bridge.points.values import to_json
+from bridge.points.values import MAX_TEXT, to_json
 from bridge.station import transactions
 from bridge.station.context import Context
 from bridge.station.known import Known
@@ -34,7 +34,8 @@ def take_meter_values(
             register = reading.value if reading.row.key == ENERGY_KEY else register
         if slot is not None:
             updates.append(Update(slot, reading.value, time, quality))
-    for key, value in (("MeterValues.Time", latest or now), ("MeterValues.Raw", to_json(meter_values))):
+    raw = to_json(meter_values)[:MAX_TEXT]
+    for key, value in (("MeterValues.Time", latest or now), ("MeterValues.Raw", raw)):
         slot = group.slot(key)
         if slot is not None:
             updates.append(Update(slot, value, latest))

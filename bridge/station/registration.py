@@ -28,21 +28,37 @@ async def answer_boot(
     """
     status = decided.status if decided else known.registration
     fresh = known.record.registration != status
-    record = known.update(registration=status, boot=dict(payload), last_seen=now, version=known.model.version.name)
-    try:
-        if fresh:
-            await context.store.put_station(record)
-        else:
-            context.store.put_station_soon(record)
-    except StoreError as error:  # a station may run though the disk is full; transactions are refused there
-        log.error("store.failed", station=known.id, error=str(error))
+    known.update(registration=status, boot=dict(payload), last_seen=now, version=known.model.version.name)
+    if fresh or known.unsaved:
+        await keep(context, known)
+    else:
+        context.store.put_station_soon(known.record)
     if known.session is not None:
         known.session.registration = status
     show_config(context, known)
     log.info("station.booted", station=known.id, status=status)
+    accepted = status == "Accepted"
+    interval = heartbeat_interval(context, known) if accepted else context.settings.boot_retry_interval
     if decided is not None and decided.interval is not None:
-        return status, decided.interval
-    return status, heartbeat_interval(context, known) if status == "Accepted" else context.settings.boot_retry_interval
+        interval = decided.interval
+    known.interval = interval if accepted else None
+    return status, interval
+
+
+async def keep(context: Context, known: Known) -> None:
+    """Stores durably what was decided about a station. What the disk refuses is tried again (`Known.unsaved`).
+
+    A station may run though the disk is full; it is transactions that are refused then.
+    """
+    record, again = known.record, known.unsaved
+    known.unsaved = False
+    try:
+        await context.store.put_station(record)
+        if again:  # the store may have taken the registration for a known one since then
+            await context.store.set_registration(record.id, record.registration)
+    except StoreError as error:
+        known.unsaved = True
+        log.error("store.failed", station=record.id, error=str(error))
 
 
 def heartbeat_interval(context: Context, known: Known) -> int:

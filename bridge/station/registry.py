@@ -8,22 +8,22 @@ from typing import Any
 import structlog
 
 from bridge.config import Config, StationConfig
-from bridge.errors import CallFailed, StoreError
+from bridge.errors import CallFailed
 from bridge.points.rows import INTEGER_RANGES, Row, Type, Value
 from bridge.points.tree import Group, Quality, Sample, Update, station_name
 from bridge.station.configuration import FOLDER as CONFIGURATION
 from bridge.station.configuration import configuration_row, take_change, take_configuration
 from bridge.station.context import Context
-from bridge.station.known import Known, Running
+from bridge.station.known import Connection, Known, Running
 from bridge.station.model import Model
-from bridge.station.registration import show_config
+from bridge.station.registration import heartbeat_interval, keep, show_config
 from bridge.station.scripted import custom_row
 from bridge.station.session import DIALECTS, Link, Session
 from bridge.store.records import StationRecord, Transaction, ValueRecord
 
 log = structlog.get_logger()
 
-#: connectors of one station: whatever number a station sends, its memory stays bounded
+#: connectors of one station that are not declared: whatever number it sends, its memory stays bounded
 MAX_CONNECTORS = 128
 #: `[stations] unknown` → the registration of a station that nobody has decided about
 POLICIES = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected", "refuse": "Accepted"}
@@ -40,6 +40,7 @@ class Stations:
         context.booted = self._booted
         self._known: dict[str, Known] = {}
         self._by_path: dict[str, Known] = {}
+        self._reading: set[Connection] = set()  # whose configuration is being read
         prefix = secrets.token_hex(6)  # so that no message id comes twice, whatever was sent before a restart
         self._message_ids = (f"{prefix}-{number}" for number in itertools.count(1))
 
@@ -133,7 +134,10 @@ class Stations:
         number = transaction.connector.removeprefix("Connector")
         group = self.connector(known, int(number)) if number.isdecimal() else None
         running = Running(transaction.id, group, transaction.meter_start, transaction.id_tag)
-        known.running[transaction.id] = running
+        started = None if group is None else group.value("Transaction.Start.Id")  # the last one to start there
+        if group is not None and isinstance(started, str) and started.isdecimal():
+            known.newest[group] = int(started)
+        known.run(running)
         if group is not None and known.running_at(group) is running:
             self._restore(
                 group,
@@ -201,7 +205,7 @@ class Stations:
                 "State.Reconnects": known.connections - 1,
             },
         )
-        known.last_message, known.stale = now, False
+        known.last_message, known.heard, known.stale = now, self._context.monotonic(), False
         self._show_count()
         log.info("station.connected", station=identity, version=version, remote=link.remote)
         return session
@@ -214,7 +218,8 @@ class Stations:
         if known.session is not session:
             return
         known.session = None
-        self._set(known.points, {"State.Connected": False, "State.Stale": False})
+        self._show_traffic(known, stale=False)
+        self._set(known.points, {"State.Connected": False})
         self._context.tree.set_online(known.points, None)
         self._show_count()
 
@@ -224,7 +229,9 @@ class Stations:
             return known.points
         name = f"Connector{number}"
         group = known.points.connectors.get(name)
-        if group is None and 0 < number <= MAX_CONNECTORS:
+        configured = self._configured.get(known.id)
+        limit = max(MAX_CONNECTORS, configured.connectors if configured else 0)
+        if group is None and 0 < number <= limit:
             group = self._context.tree.add_connector(known.points, name, known.model.connector.layout)
             self._set(group, {"Info.EvseId": number, "Info.ConnectorId": number})
         return group
@@ -247,19 +254,22 @@ class Stations:
     def _booted(self, known: Known) -> None:
         """A boot was accepted: reads the station's configuration into points, beside everything else."""
         session = known.session
-        if session is None or not self._config.ocpp.read_configuration:
+        if session is None or session in self._reading or not self._config.ocpp.read_configuration:
             return
         action = DIALECTS[known.model.version.name].READ_CONFIGURATION
 
-        async def read() -> None:
+        async def read(session: Connection) -> None:
             try:
                 response = await session.call(action, {})
             except (CallFailed, ValueError) as error:
                 log.info("configuration.not_read", station=known.id, error=str(error))
             else:
                 take_configuration(known, self._context.tree, response, self._context.clock())
+            finally:
+                self._reading.discard(session)
 
-        self._context.spawn(read())
+        self._reading.add(session)  # a station that boots over and over does not make them pile up
+        self._context.spawn(read(session))
 
     def command_done(self, group: Group, action: str, payload: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         """A station has accepted a command: what it says changes points."""
@@ -273,40 +283,34 @@ class Stations:
             take_change(known, self._context.tree, payload, response, now)
 
     def register(self, known: Known, status: str) -> None:
-        """An operator decides about a station: in force from its next boot on, and for commands at once."""
+        """An operator decides about a station.
+
+        Commands and tokens are refused at once while it isn't accepted. What it sends is taken by what it was last
+        told: with its next boot it learns the new status.
+        """
         known.update(registration=status)
-        if known.session is not None and status != "Accepted":
-            known.session.registration = status
-        self._keep(known)
+        self._context.spawn(keep(self._context, known))
         show_config(self._context, known)
         log.info("station.registration", station=known.id, status=status)
 
     def set_heartbeat_interval(self, known: Known, seconds: int) -> None:
         """The heartbeat interval (s) that the station is told with the answer to its boot."""
         known.update(heartbeat_interval=seconds)
-        self._keep(known)
+        known.interval = None
+        self._context.spawn(keep(self._context, known))
         show_config(self._context, known)
 
-    def _keep(self, known: Known) -> None:
-        """Stores what was decided about a station; a write is answered at once, not when the disk has it."""
-        record = known.record
-
-        async def keep() -> None:
-            try:
-                await self._context.store.put_station(record)
-            except StoreError as error:
-                log.error("store.failed", station=record.id, error=str(error))
-
-        self._context.spawn(keep())
-
     def tick(self, now: float) -> None:
-        """Once a second: the counters, and who has fallen silent."""
+        """Once a second: the counters, who has fallen silent, and what the disk has refused."""
         for known in self._known.values():
+            if known.unsaved and self._context.store.healthy:
+                self._context.spawn(keep(self._context, known))
             if known.session is None:
                 continue
-            interval = known.record.heartbeat_interval or self._config.ocpp.heartbeat_interval
-            stale = known.last_message is not None and now - known.last_message > 2 * interval
-            self._show_traffic(known, stale)
+            if known.points.online_since is not None and known.points.online_since > now:
+                self._context.tree.set_online(known.points, now)  # the clock was set back
+            interval = known.interval or heartbeat_interval(self._context, known)
+            self._show_traffic(known, self._context.monotonic() - known.heard > 2 * interval)
 
     def _show_traffic(self, known: Known, stale: bool) -> None:
         shown = known.points.value("State.MessagesReceived"), known.points.value("State.MessagesSent")

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bridge.commands.inputs import masked
+from bridge.commands.inputs import masked, may_hold_secret
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, OcppError, StationOffline, StoreError
 from bridge.ocpp.peer import Dropped, Peer, ReceivedCall, ReceivedError, ReceivedResult, Reply
 from bridge.points.tree import Group, Update
@@ -70,9 +70,9 @@ class Session:
         self._turn = asyncio.Lock()
         self._waiting: tuple[str, asyncio.Future[dict[str, Any]]] | None = None
         self._closed = False
-        self.registration = known.registration
+        self._triggered: frozenset[str] = frozenset()
+        self.registration = known.registration  # what the station was last told
         self.finished = asyncio.Event()
-        self.invalid = 0
 
     @property
     def known(self) -> Known:
@@ -85,7 +85,8 @@ class Session:
         known = self._known
         known.received += 1
         known.last_message = self._context.clock()
-        log.debug("frame.received", station=known.id, frame=data)
+        known.heard = self._context.monotonic()
+        log.debug("frame.received", station=known.id, frame="…" if may_hold_secret(data) else data)
         received = self._peer.receive(data)
         if isinstance(received, ReceivedCall):
             if received.violations:
@@ -122,7 +123,6 @@ class Session:
     def _complain(self, reason: str) -> None:
         """Counts a message that broke the rules and shows it; the operator sees it, the connection lives."""
         known = self._known
-        self.invalid += 1
         log.warning("message.invalid", station=known.id, reason=reason)
         group, now = known.points, self._context.clock()
         count, last = group.slot("State.InvalidMessages"), group.slot("State.LastError")
@@ -130,6 +130,10 @@ class Session:
             before = group.sample(count).value
             number = (before if isinstance(before, int) else 0) + 1 & 0xFFFFFFFF
             self._context.tree.apply(group, [Update(count, number), Update(last, reason)], now)
+
+    def _complain_of(self, call: ReceivedCall, reason: str) -> None:
+        if not call.violations:  # else it was counted when it came
+            self._complain(f"{call.action}: {reason}")
 
     # What is answered
 
@@ -151,7 +155,7 @@ class Session:
             answer = await self._decide(call, now)
             text = self._peer.answer(call.id, answer.payload)
         except OcppError as error:
-            self._complain(f"{call.action}: {error}")
+            self._complain_of(call, str(error))
             text = self._peer.refuse(call.id, error.code, error.description, error.details)
         except StoreError as error:
             log.error("store.failed", station=self._known.id, action=call.action, error=str(error))
@@ -177,20 +181,29 @@ class Session:
         return await decide(self._context, self._known, group, payload, now)
 
     def _check_registration(self, action: str) -> None:
-        """A station that isn't accepted may boot and nothing else (OCPP 1.6 §4.2)."""
+        """A station that is not accepted may boot, and while Pending send what it was asked for (OCPP 1.6 §4.2)."""
         if action == "BootNotification" or self.registration == "Accepted":
             return
-        if self.registration == "Rejected" or self._context.settings.validation == "strict":
+        strict = self._context.settings.validation == "strict" and action not in self._triggered
+        if self.registration == "Rejected" or strict:
             raise OcppError("SecurityError", f"the station's registration is {self.registration}")
 
     def _group(self, call: ReceivedCall, field: str) -> Group | None:
-        """What a message speaks of; a connector that cannot be is counted, and shown nowhere."""
+        """What a message speaks of; a connector that cannot be is counted, and shown nowhere.
+
+        The message is answered all the same: a failed check of a StartTransaction or MeterValues must not keep
+        it from its answer, or the station sends it again (OCPP 1.6 §4.7, §4.8).
+        """
         if not field:
             return self._known.points
-        number = self._dialect.connector_number(self._known, call.payload, field)
+        try:
+            number = self._dialect.connector_number(self._known, call.payload, field)
+        except OcppError as error:
+            self._complain_of(call, error.description)
+            return None
         group = self._connector(self._known, number)
         if group is None:
-            self._complain(f"{call.action}: {field}: there is no connector {number}")
+            self._complain_of(call, f"{field}: there is no connector {number}")
         return group
 
     def _take(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> None:
@@ -213,8 +226,7 @@ class Session:
         if answer.then is not None:
             answer.then(time)
         for reason in filter(None, (problem, unread, left)):
-            if not call.violations:  # already counted
-                self._complain(f"{action}: {reason}")
+            self._complain_of(call, reason)
 
     def _time(self, stamp: Any, now: float) -> tuple[float | None, str]:
         """The station's own time of a message, None where it cannot be believed or read."""
@@ -235,9 +247,10 @@ class Session:
 
     def refusal(self, action: str) -> str:
         """Why the protocol forbids to send an action now; "" if it may be sent (OCPP 1.6 §4.2)."""
-        if self.registration == "Rejected":
+        registrations = self.registration, self._known.registration  # what it was told, what was decided since
+        if "Rejected" in registrations:
             return "the station's registration is Rejected: it may not be sent anything"
-        if self.registration == "Pending" and action in self._dialect.FORBIDDEN_WHILE_PENDING:
+        if "Pending" in registrations and action in self._dialect.FORBIDDEN_WHILE_PENDING:
             return f"the station's registration is Pending: {action} may not be sent"
         return ""
 
@@ -263,6 +276,7 @@ class Session:
             outgoing = self._peer.call(action, payload)
             future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
             self._waiting = outgoing.id, future
+            self._triggered |= self._dialect.triggered(action, payload)  # may come before the answer is looked at
             try:
                 async with asyncio.timeout(self._context.settings.call_timeout):
                     await self.send(outgoing.text, _shown(action, payload))
@@ -275,6 +289,8 @@ class Session:
             finally:
                 self._waiting = None
                 self._peer.expire(outgoing.id)
+                if future.done() and not future.cancelled():
+                    future.exception()  # seen, though nobody may have come as far as to await it
 
     def _check_open(self) -> None:
         if self._closed:

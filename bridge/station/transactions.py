@@ -57,7 +57,7 @@ async def begin(
     else:
         (number, authorization), repeated = before, True
     if not repeated:
-        known.running[number] = Running(number, group, start.meter_start, start.id_tag)
+        known.run(Running(number, group, start.meter_start, start.id_tag))
     running = known.running.get(number)
     log.info(
         "transaction.started",

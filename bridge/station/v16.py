@@ -6,6 +6,8 @@ The only place in this room that knows field names of 1.6.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import structlog
+
 from bridge.api import (
     Authorization,
     AuthorizeRequest,
@@ -20,18 +22,26 @@ from bridge.points.tree import Group
 from bridge.points.values import format_time, parse_time, to_json
 from bridge.station import transactions
 from bridge.station.context import Answer, Context
-from bridge.station.fields import integer, optional_integer, optional_text, real, text
+from bridge.station.fields import integer, optional_integer, optional_text, real, text, whole
 from bridge.station.known import Known
 from bridge.station.metering import take_meter_values
 from bridge.station.registration import answer_boot
 from bridge.station.scripted import ScriptedStation
 from bridge.store.records import TransactionStart, TransactionStop
 
+log = structlog.get_logger()
+
 VERSION = "1.6"
 #: actions that a station may not be sent while its registration is Pending (OCPP 1.6 §4.2)
 FORBIDDEN_WHILE_PENDING = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})
 #: the command that reads a station's configuration after its boot
 READ_CONFIGURATION = "GetConfiguration"
+
+#: messages that a trigger calls by another name than their own
+_TRIGGERED: Mapping[str, frozenset[str]] = {
+    "FirmwareStatusNotification": frozenset({"FirmwareStatusNotification", "SignedFirmwareStatusNotification"}),
+    "SignChargePointCertificate": frozenset({"SignCertificate"}),
+}
 
 Payload = Mapping[str, Any]
 Decide = Callable[[Context, Known, Group | None, Payload, float], Awaitable[Answer]]
@@ -84,11 +94,11 @@ async def start_transaction(
 ) -> Answer:
     """OCPP 1.6 §4.8. The transaction is recorded whatever the answer is: the energy has been or will be drawn."""
     version = known.model.version
-    number = integer(version, payload, "connectorId", low=1)
+    number = _connector_or_none(payload)
     stamp = payload.get("timestamp")
     start = TransactionStart(
         station=known.id,
-        connector=f"Connector{number}",
+        connector=f"Connector{number}" if number else "",
         connector_id=number,
         id_tag=text(version, payload, "idTag"),
         start_time=_time(stamp, now),
@@ -123,7 +133,7 @@ async def stop_transaction(context: Context, known: Known, group: Group | None, 
     data = payload.get("transactionData")
     stop = TransactionStop(
         station=known.id,
-        transaction_id=integer(version, payload, "transactionId"),
+        transaction_id=whole(version, payload, "transactionId"),
         id_tag=optional_text(payload, "idTag") or None,
         stop_time=_time(stamp, now),
         stop_timestamp=stamp if isinstance(stamp, str) else "",
@@ -194,6 +204,19 @@ def take(context: Context, known: Known, group: Group, action: str, payload: Pay
     return take_meter_values(context, known, group, payload.get("meterValue"), transaction, now)
 
 
+def triggered(action: str, payload: Payload) -> frozenset[str]:
+    """The messages that a command asks the station for (OCPP 1.6 §5.17, and the security extension)."""
+    if action not in {"TriggerMessage", "ExtendedTriggerMessage"}:
+        return frozenset()
+    name = str(payload.get("requestedMessage"))
+    return _TRIGGERED.get(name, frozenset({name}))
+
+
+def _connector_or_none(payload: Payload) -> int:
+    """The connector that a transaction says it runs at; 0 where it says none that can be."""
+    return max(optional_integer(payload, "connectorId") or 0, 0)
+
+
 def connector_number(known: Known, payload: Payload, field: str) -> int:
     """The connector that a message speaks of; 0 is the station. Raises OcppError for what is no connector."""
     return integer(known.model.version, payload, field, low=0) if field in payload else 0
@@ -210,7 +233,10 @@ async def _id_tag_info(context: Context, known: Known, method: str, request: Any
     if decided.parent_id_token is not None:
         info["parentIdTag"] = decided.parent_id_token
     if decided.expiry is not None:
-        info["expiryDate"] = format_time(decided.expiry)
+        try:
+            info["expiryDate"] = format_time(decided.expiry)
+        except (ValueError, OverflowError, OSError):  # no calendar has it; the station is answered all the same
+            log.warning("handler.expiry_left_out", station=known.id, method=method, expiry=decided.expiry)
     return info
 
 

@@ -21,7 +21,7 @@ from bridge.points.rows import Method, Value
 from bridge.points.tree import Group, Tree, Update
 from bridge.points.values import to_json
 from bridge.station.configuration import FOLDER as CONFIGURATION
-from bridge.station.configuration import station_key
+from bridge.station.configuration import SECRET_KEYS, station_key
 from bridge.station.context import Clock
 from bridge.station.known import Known
 from bridge.station.registry import Stations
@@ -51,13 +51,14 @@ class Writes:
         if known is None or way is None or not row.writable:
             raise Refused("BadNotWritable", f"{group.path}.{row.key} cannot be written")
         way(known, group, slot, value, user)
-        shown = "…" if row.folder.startswith(FOLDER) else value
+        secret = row.folder.startswith(FOLDER) or row.name.lower() in SECRET_KEYS
+        shown = "…" if secret else value
         log.info("point.written", station=known.id, point=row.key, value=shown, user=user)
 
     async def call(self, group: Group, method: Method, arguments: Sequence[Value], user: str) -> Sequence[Value]:
         """Sends a command and waits for its end; returns Status and Response. Raises Refused or CallFailed."""
         known, command = self._command(group, method.folder)
-        payload = from_arguments(command, arguments)
+        payload = from_arguments(command, self._with_running(known, group, command, arguments))
         done = await self._send(known, group, command, payload, user)
         if isinstance(done.failure, CallErrorAnswer):
             error = done.failure
@@ -81,7 +82,7 @@ class Writes:
                 self._execute(known, group, command, user)
             return
         if row.name == REQUEST:
-            payload = from_json(command, value)
+            payload = {**self._running(known, group, command), **from_json(command, value)}
             self._send(known, group, command, payload, user)
             self._set(group, slot, to_json(masked(command.action, payload)))
             return
@@ -89,8 +90,10 @@ class Writes:
         self._set(group, slot, value)
 
     def _execute(self, known: Known, group: Group, command: Command, user: str) -> None:
-        written = {p.name: group.value(command.point(p.name)) for p in command.parameters}
-        payload = from_parameters(command, self._with_transaction(known, group, command, written))
+        values = [group.value(command.point(p.name)) for p in command.parameters]
+        values = self._with_running(known, group, command, values)
+        written = {p.name: value for p, value in zip(command.parameters, values, strict=True)}
+        payload = from_parameters(command, written)
         self._send(known, group, command, payload, user)
         if masked(command.action, payload) != payload:  # a secret that was sent is not kept
             for parameter in command.parameters:
@@ -99,15 +102,17 @@ class Writes:
         self._set_key(group, command.point(EXECUTE), True)
         self._set_key(group, command.point(EXECUTE), False)
 
-    def _with_transaction(
-        self, known: Known, group: Group, command: Command, written: Mapping[str, Value]
-    ) -> Mapping[str, Value]:
+    def _running(self, known: Known, group: Group, command: Command) -> dict[str, Value]:
         """At a connector, a stop without a transaction's id means the one that runs there."""
-        name = next((p.name for p in command.parameters if p.field == "transactionId" and p.required), None)
         running = known.running_at(group)
-        if name is None or group is known.points or running is None or written.get(name) is not None:
-            return written
-        return {**written, name: running.id}
+        asked = any(p.field == "transactionId" and p.required for p in command.parameters)
+        return {"transactionId": running.id} if asked and running is not None else {}
+
+    def _with_running(self, known: Known, group: Group, command: Command, values: Sequence[Value]) -> list[Value]:
+        """The parameters' values, with that id where there is none."""
+        given = self._running(known, group, command)
+        pairs = zip(command.parameters, values, strict=True)
+        return [given.get(p.field) if value is None else value for p, value in pairs]
 
     def _command(self, group: Group, folder: str) -> tuple[Known, Command]:
         known = self._stations.of(group)

@@ -1,0 +1,185 @@
+"""What is wrong with a project, what its stations look like, and what was charged."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Annotated, TypeVar
+
+import tomli
+import typer
+
+from bridge.cli import listing
+from bridge.cli.listing import Line
+from bridge.cli.options import FormatOption, ProjectOption, load, peek, station
+from bridge.cli.output import Cell, Format, moment, show
+from bridge.config import Config, load_config, weaknesses
+from bridge.errors import Problem, ProjectError
+from bridge.points.table import Table, load_table
+from bridge.points.values import parse_time
+from bridge.project import Project
+from bridge.scripting import InlineRunner
+from bridge.station.model import Model, bridge_layout, build_models
+from bridge.store import Transaction
+
+T = TypeVar("T")
+
+LONGEST_VALUE = 40  # characters
+TABLE_COLUMNS = ("path", "type", "unit", "access", "description")
+TRANSACTION_COLUMNS = (
+    "id",
+    "station",
+    "connector",
+    "id_tag",
+    "start_time",
+    "meter_start",
+    "stop_time",
+    "meter_stop",
+    "energy",
+    "reason",
+)
+
+
+def check(project: ProjectOption = None) -> None:
+    """Name everything that is wrong in a project, with file and line."""
+    found = Project.find(project)
+    problems: list[Problem] = []
+    config = _attempt(lambda: load_config(found), problems)
+    models = _attempt(lambda: _models(load_table(found.datapoints())), problems)
+    scripts = config.handlers.scripts if config is not None else _scripts(found)
+    problems += _script_problems(found, scripts)
+    if problems or config is None or models is None:
+        raise ProjectError(problems)
+    for weakness in weaknesses(config, str(found.config_file)):
+        typer.echo(f"warning: {weakness}", err=True)
+    typer.echo(f"OK: {found.folder}")
+    typer.echo(f"  configuration  {found.config_file}")
+    for name, model in models.items():
+        points = f"{len(model.station.layout.rows)} of a station, {len(model.connector.layout.rows)} of a connector"
+        typer.echo(f"  points         {points} (OCPP {name}, commands included)")
+    typer.echo(f"  handlers       {', '.join(scripts) or 'none'}")
+
+
+def points(
+    project: ProjectOption = None,
+    station_id: Annotated[
+        str | None,
+        typer.Option("--station", metavar="ID", help="A station of the store, with its last values."),
+    ] = None,
+    connector: Annotated[
+        int | None, typer.Option("--connector", metavar="N", min=0, help="Only this connector; 0: the station's own.")
+    ] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Print the points of every station, or of one: paths, NodeIds, types, units, access, sources."""
+    found, config = load(project)
+    table = load_table(found.datapoints())
+    models = _models(table)
+    if station_id is None:
+        lines = _of_any_station(table, models[config.ocpp.versions[0]], connector)
+    else:
+        lines = _of_station(found, config, models, station_id, connector)
+    values = listing.VALUE_COLUMNS if station_id is not None else ()
+    cells = (line.cells() for line in lines)
+    if form is Format.TABLE:
+        show((*TABLE_COLUMNS[:-1], *values[:2], TABLE_COLUMNS[-1]), map(_short, cells), form)
+        typer.echo(f"The NodeId of a point is ns={listing.NAMESPACE};s=<path>.", err=True)
+    else:
+        show((*listing.COLUMNS, *values), cells, form)
+
+
+def transactions(
+    project: ProjectOption = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only those that began then or later; ISO 8601, UTC if no zone."),
+    ] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Print the transactions: times in UTC, energies in Wh, empty while it runs."""
+    found, config = load(project)
+    try:
+        begin = None if since is None else parse_time(since)
+    except ValueError as error:
+        what = f"{error}; expected ISO 8601 such as 2026-01-31 or 2026-01-31T12:00:00Z"
+        raise typer.BadParameter(what, param_hint="--since") from None
+    with peek(found, config) as reader:
+        show(TRANSACTION_COLUMNS, map(_transaction, reader.transactions(begin)), form)
+
+
+def _attempt(work: Callable[[], T], problems: list[Problem]) -> T | None:
+    """Goes on after a mistake, so that all are named in one go."""
+    try:
+        return work()
+    except ProjectError as error:
+        problems += error.problems
+        return None
+
+
+def _models(table: Table) -> dict[str, Model]:
+    try:
+        return build_models(table)
+    except ValueError as error:  # a row has the path of a command's point
+        raise ProjectError([Problem("datapoints", "", str(error))]) from None
+
+
+def _scripts(project: Project) -> tuple[str, ...]:
+    """The scripts that a configuration names which is wrong in other places."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        names = tomli.loads(project.config_file.read_text(encoding="utf-8"))["handlers"]["scripts"]
+        return tuple(name for name in names if isinstance(name, str))
+    return Config().handlers.scripts
+
+
+def _script_problems(project: Project, names: tuple[str, ...]) -> list[Problem]:
+    problems: list[Problem] = []
+    paths = [_attempt(partial(project.handlers, name), problems) for name in names]
+    return problems + InlineRunner.check([path for path in paths if path is not None])
+
+
+def _of_any_station(table: Table, model: Model, connector: int | None) -> Iterator[Line]:
+    if connector:
+        yield from listing.any_connector(model, connector)
+        return
+    yield from listing.any_station(model)
+    if connector is None:
+        yield from listing.any_connector(model)
+        yield from listing.the_bridge(bridge_layout(table))
+
+
+def _of_station(
+    project: Project, config: Config, models: dict[str, Model], identity: str, connector: int | None
+) -> Iterator[Line]:
+    with peek(project, config) as reader:
+        record = station(reader, identity)
+        values = [value for value in reader.values() if value.path.startswith(f"{record.name}.")]
+    model = models.get(record.version or "") or models[config.ocpp.versions[-1]]
+    declared = next((declared.connectors for declared in config.station if declared.id == identity), 0)
+    found = listing.a_station(record.name, model, range(1, declared + 1), values)
+    if connector is not None and connector not in found:
+        known = ", ".join(str(number) for number in found if number) or "none"
+        raise ProjectError([Problem(identity, "", f"has no connector {connector} yet; known are: {known}")])
+    for number, lines in found.items():
+        if connector is None or number == connector:
+            yield from lines
+
+
+def _short(cells: dict[str, Cell]) -> dict[str, Cell]:
+    """For a table: the JSON of a whole telegram would hide all else."""
+    value = cells["value"]
+    too_long = isinstance(value, str) and len(value) > LONGEST_VALUE
+    return {**cells, "value": f"{str(value)[:LONGEST_VALUE]}…"} if too_long else cells
+
+
+def _transaction(record: Transaction) -> dict[str, Cell]:
+    return {
+        "id": record.id,
+        "station": record.station,
+        "connector": record.connector,
+        "id_tag": record.id_tag,
+        "start_time": moment(record.start_time),
+        "meter_start": record.meter_start,
+        "stop_time": moment(record.stop_time),
+        "meter_stop": record.meter_stop,
+        "energy": record.energy,
+        "reason": record.reason,
+    }

@@ -1,0 +1,87 @@
+"""Runs the bridge until it is stopped, and what else runs that way needs."""
+
+import asyncio
+import contextlib
+import resource
+import signal
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from bridge import __version__, logs
+from bridge.cli.options import ProjectOption, load
+from bridge.config import Config, weaknesses
+from bridge.errors import Problem, ProjectError
+from bridge.project import Project
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # there is none for Windows
+    new_event_loop = None  # type: ignore[assignment]
+
+T = TypeVar("T")
+
+OPEN_FILES = 65_536
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(
+    project: ProjectOption = None,
+    log_level: Annotated[
+        logs.Level | None,
+        typer.Option("--log-level", help="Instead of [log] level; debug shows every frame.", show_default=False),
+    ] = None,
+) -> None:
+    """Run the bridge until SIGTERM or Ctrl-C, which stop it cleanly; a second one ends it at once."""
+    found, config = load(project)
+    logs.configure(log_level or config.log.level, config.log.format)
+    for weakness in weaknesses(config, str(found.config_file)):
+        typer.echo(f"warning: {weakness}", err=True)
+    allow_many_sockets()
+    run_async(_serve(found, config))
+
+
+async def _serve(project: Project, config: Config) -> None:
+    from bridge.app import Bridge  # noqa: PLC0415 - asyncua is slow to import, and other commands do without
+
+    stopped = stop_event()
+    bridge = Bridge(project, config)
+    try:
+        await bridge.start()
+    except OSError as error:  # what the OCPP server cannot have, it names itself
+        what = f"cannot listen on {config.opcua.endpoint}: {error.strerror or error}"
+        raise ProjectError([Problem(str(project.config_file), "opcua.endpoint", what)]) from error
+    typer.echo(f"ocpp-bridge {__version__}, project {project.folder}")
+    typer.echo(f"stations connect to  {bridge.ocpp.url}<station identity>")
+    typer.echo(f"OPC UA clients to    {bridge.opcua.endpoint}")
+    await stopped.wait()
+    await bridge.stop()
+
+
+def stop_event() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stopped.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop)
+    return stopped
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, on uvloop where there is one."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)
+
+
+def allow_many_sockets() -> None:
+    """Every station is an open file, and the usual limit of a shell is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # a system may allow less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, OPEN_FILES)), hard))

@@ -1,0 +1,108 @@
+"""The demonstration, and simulated stations for any central system."""
+
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import typer
+from rich.text import Text
+
+from bridge import logs
+from bridge.cli.live import Screen
+from bridge.cli.output import table
+from bridge.cli.running import allow_many_sockets, run_async, stop_event
+from bridge.simulator import Counters, Simulator
+
+END = "End by itself after so many seconds, not only by Ctrl-C."
+COMPLAINTS = 10  # different ones are shown; the counters count all
+
+
+def demo(
+    stations: Annotated[int, typer.Option("--stations", metavar="N", min=1, max=1000, help="How many.")] = 3,
+    seconds: Annotated[float | None, typer.Option("--seconds", metavar="S", min=0.0, help=END)] = None,
+) -> None:
+    """Show the bridge at work: simulated stations charge, and a table of their points, read back through OPC UA.
+
+    Everything is temporary; the ports are free ones. Fails if nothing was charged.
+    """
+    logs.configure("error", "console")
+    allow_many_sockets()
+    if not run_async(_demo(stations, seconds)):
+        typer.echo("nothing was charged", err=True)
+        raise typer.Exit(1)
+
+
+async def _demo(stations: int, seconds: float | None) -> bool:
+    from bridge.demo import COLUMNS, Demo  # noqa: PLC0415 - asyncua is slow to import, and other commands do without
+
+    stopped = stop_event()
+    screen = Screen()
+
+    def say(station: str, connector: str, status: str) -> None:
+        screen.say(f"{time.strftime('%H:%M:%S')}  {station}  {connector}  {status}")
+
+    with tempfile.TemporaryDirectory(prefix="ocpp-bridge-demo-") as folder:
+        async with Demo(Path(folder), stations, say) as shown:
+            typer.echo(f"stations connect to  {shown.ocpp_url}<station identity>")
+            typer.echo(f"OPC UA clients to    {shown.endpoint} (without security; browse Objects/Stations)")
+            await screen.watch(shown.run(), stopped, seconds, lambda: table(COLUMNS, shown.rows()))
+    counts = f"{len(shown.charging)} transactions, {shown.stopped} of them have ended"
+    typer.echo(f"{counts}; {shown.changes} changes of points came through OPC UA")
+    return bool(shown.charging)
+
+
+def simulate(
+    url: Annotated[str, typer.Argument(metavar="URL", help="ws://host:port/path; the station's id is added.")],
+    stations: Annotated[int, typer.Option("--stations", metavar="N", min=1, help="How many.")] = 1,
+    connectors: Annotated[int, typer.Option("--connectors", metavar="N", min=1, help="Of each station.")] = 2,
+    ocpp: Annotated[Literal["1.6"], typer.Option("--ocpp", help="The OCPP version.")] = "1.6",
+    duration: Annotated[float | None, typer.Option("--duration", metavar="S", min=0.0, help=END)] = None,
+    rate: Annotated[float, typer.Option("--rate", min=0.01, help="How many connect a second.")] = 100.0,
+    speed: Annotated[float, typer.Option("--speed", min=0.01, help="How fast cars come and charge.")] = 1.0,
+    prefix: Annotated[str, typer.Option("--prefix", help="What the stations' ids begin with.")] = "SIM",
+) -> None:
+    """Let simulated stations charge at any central system; counts what happens.
+
+    Fails if no station was accepted, or if a connection or a call failed.
+    """
+    if urlsplit(url).scheme not in ("ws", "wss"):
+        raise typer.BadParameter("expected ws://host:port/path or wss://host:port/path", param_hint="URL")
+    logs.configure("error", "console")
+    allow_many_sockets()
+    simulator = Simulator(
+        url,
+        stations,
+        connectors=connectors,
+        prefix=prefix,
+        speed=speed,
+        connect_rate=rate,
+        on_event=_Complaints().hear,
+    )
+    run_async(_simulate(simulator, duration))
+    if simulator.counters.errors or not simulator.counters.boots:
+        raise typer.Exit(1)
+
+
+async def _simulate(simulator: Simulator, duration: float | None) -> None:
+    stopped = stop_event()
+    await Screen().watch(simulator.run(), stopped, duration, lambda: _line(simulator.counters))
+
+
+def _line(counters: Counters) -> Text:
+    shown = asdict(counters).items()
+    return Text("  ".join(f"{name} {number}" for name, number in shown))
+
+
+class _Complaints:
+    """Says each kind of failure once, and not too many of them: a thousand stations may fail alike."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def hear(self, station: str, event: str, detail: str) -> None:
+        if event == "error" and detail not in self._said and len(self._said) < COMPLAINTS:
+            self._said.add(detail)
+            typer.echo(f"{station}: {detail}", err=True)

@@ -1,0 +1,149 @@
+"""The OPC UA server: the tree for any client. Asyncua's server put together from our parts."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlparse
+
+import structlog
+from asyncua import Server, ua
+
+import bridge
+from bridge.opcua.address_space import TreeAddressSpace
+from bridge.opcua.certificate import application_uri, load_identity
+from bridge.opcua.nodes import Space
+from bridge.opcua.processor import Listener
+from bridge.opcua.services import Services
+from bridge.opcua.sessions import BridgeInternalServer
+from bridge.opcua.settings import BASIC256SHA256, NONE, OpcUaSettings
+from bridge.opcua.users import Users
+from bridge.opcua.writer import Writer
+from bridge.points.rows import Row
+from bridge.points.tree import Tree
+
+__all__ = ["OpcUaServer", "OpcUaSettings"]
+
+log = structlog.get_logger()
+
+POINTS_URI = "urn:ocpp-bridge:points"
+TYPES_URI = "urn:ocpp-bridge:types"
+PRODUCT_URI = "urn:ocpp-bridge"
+
+_POLICIES = {
+    NONE: (ua.SecurityPolicyType.NoSecurity,),
+    BASIC256SHA256: (
+        ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+        ua.SecurityPolicyType.Basic256Sha256_Sign,
+    ),
+}
+
+
+class OpcUaServer:
+    """Shows a tree to OPC UA clients, and gives a writer what they write and call.
+
+    `dynamic` finds the row of a point that a group may get but does not have yet. `endpoint` is the
+    configured URL, from `start` on with the port that was found where 0 was configured.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        writer: Writer,
+        settings: OpcUaSettings,
+        *,
+        software_version: str,
+        dynamic: Callable[[str], Row | None] = lambda key: None,
+    ) -> None:
+        self.endpoint = settings.endpoint
+        self._tree = tree
+        self._settings = settings
+        self._version = software_version
+        self._aspace = TreeAddressSpace(Space(tree, dynamic), initial_values=settings.initial_values)
+        self._services = Services(self._aspace, writer)
+        self._users: Users | None = None
+        self._server: _Server | None = None
+        self._notifier: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Opens the endpoint. Raises OSError where it is taken, ProjectError for a certificate that is no good."""
+        _quieten_asyncua()
+        settings = self._settings
+        self._users = Users(settings.anonymous, settings.users)
+        internal = BridgeInternalServer(
+            self._aspace, self._services, self._users, plain_passwords=settings.plain_passwords
+        )
+        internal.allows_none = NONE in settings.security
+        internal.supported_tokens = _tokens(settings)
+        server = self._server = _Server(internal)
+        await self._prepare(server, internal)
+        await server.start()
+        self.endpoint = server.endpoint.geturl()
+        self._tree.listeners.append(self._aspace.watch.changed)
+        self._notifier = asyncio.create_task(self._aspace.watch.run())
+
+    async def stop(self) -> None:
+        """Closes every session and connection. A server that has stopped does not start again."""
+        if self._notifier is not None:
+            self._notifier.cancel()
+            self._tree.listeners.remove(self._aspace.watch.changed)
+            self._notifier = None
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+        if self._users is not None:
+            self._users.close()
+
+    async def _prepare(self, server: "_Server", internal: BridgeInternalServer) -> None:
+        uri = application_uri()
+        if BASIC256SHA256 in self._settings.security:
+            host = urlparse(self._settings.endpoint).hostname or "localhost"
+            identity = await asyncio.to_thread(load_identity, self._settings.pki_dir, host)
+            internal.certificate, internal.private_key = identity.certificate, identity.key
+            uri = identity.uri
+        server.set_endpoint(self._settings.endpoint)
+        server.name, server.manufacturer_name, server.product_uri = "ocpp-bridge", "ocpp-bridge", PRODUCT_URI
+        server.application_type = ua.ApplicationType.Server
+        server.set_security_policy([policy for name in self._settings.security for policy in _POLICIES[name]])
+        await server.init()
+        await server.set_application_uri(uri)
+        for namespace in (POINTS_URI, TYPES_URI):
+            await server.register_namespace(namespace)
+        built = datetime.fromtimestamp(Path(bridge.__file__).stat().st_mtime, UTC)  # noqa: ASYNC240 - one file
+        await server.set_build_info(PRODUCT_URI, "ocpp-bridge", "ocpp-bridge", self._version, "", built)
+        self._aspace.add_roots()
+
+
+class _Server(Server):
+    """asyncua's server with our listener, which is bound before the endpoints are told."""
+
+    iserver: BridgeInternalServer
+
+    async def start(self) -> None:
+        host, port = self._get_bind_socket_info()
+        self.bserver = Listener(self.iserver, host or "", port or 0, self.limits)
+        await self.bserver.start()
+        if not port:
+            self.set_endpoint(self.endpoint._replace(netloc=f"{self.endpoint.hostname}:{self.bserver.port}").geturl())
+        await self._setup_server_nodes()
+        self.bserver.set_policies(self._policies)
+        await self.iserver.start()
+
+
+def _tokens(settings: OpcUaSettings) -> tuple[type, ...]:
+    """The ways to say who one is that make sense here (OPC 10000-4 §7.41)."""
+    tokens: list[type] = [ua.AnonymousIdentityToken] if settings.anonymous != "none" else []
+    if settings.users and (settings.plain_passwords or BASIC256SHA256 in settings.security):
+        tokens.append(ua.UserNameIdentityToken)
+    return tuple(tokens)
+
+
+def _quieten_asyncua() -> None:
+    """asyncua tells every request at info, and a client's mistakes as errors of the server."""
+    logging.getLogger("asyncua").setLevel(logging.WARNING)
+    logging.getLogger("asyncua.server.uaprocessor").addFilter(_not_a_fault)
+
+
+def _not_a_fault(record: logging.LogRecord) -> bool:
+    return "service fault" not in str(record.msg)

@@ -1,0 +1,370 @@
+"""Values with their quality and times."""
+
+import pytest
+
+from bridge.points.layout import build_layout
+from bridge.points.rows import Type
+from bridge.points.tree import MAX_EXTRA, Quality, Sample, Tree, Update
+from tests.unit.points.helpers import COLOURS, put, read, row, slot_of
+
+#: what happened to the point Status.Info of a station that is connected since t = 1000 → quality, value, time
+QUALITIES = {
+    "never reported": (lambda tree, station: None, (Quality.WAITING, None, None, None)),
+    "fresh": (
+        lambda tree, station: put(tree, station, "Status.Info", "x", 2000.0, time=1990.0),
+        (Quality.GOOD, "x", 1990.0, 2000.0),
+    ),
+    "fresh, the station gave no time": (
+        lambda tree, station: put(tree, station, "Status.Info", "x", 2000.0),
+        (Quality.GOOD, "x", 2000.0, 2000.0),
+    ),
+    "disconnected": (
+        lambda tree, station: (
+            put(tree, station, "Status.Info", "x", 2000.0, time=1990.0),
+            tree.set_online(station, None),
+        ),
+        (Quality.LAST, "x", 1990.0, 2000.0),
+    ),
+    "connected again, not reported since": (
+        lambda tree, station: (
+            put(tree, station, "Status.Info", "x", 2000.0, time=1990.0),
+            tree.set_online(station, None),
+            tree.set_online(station, 3000.0),
+        ),
+        (Quality.LAST, "x", 1990.0, 2000.0),
+    ),
+    "connected again and reported": (
+        lambda tree, station: (
+            put(tree, station, "Status.Info", "x", 2000.0, time=1990.0),
+            tree.set_online(station, None),
+            tree.set_online(station, 3000.0),
+            put(tree, station, "Status.Info", "y", 3001.0, time=3000.5),
+        ),
+        (Quality.GOOD, "y", 3000.5, 3001.0),
+    ),
+    "the bridge restarted": (
+        lambda tree, station: tree.restore(
+            station, slot_of(station, "Status.Info"), Sample("x", Quality.GOOD, 890.0, 900.0)
+        ),
+        (Quality.LAST, "x", 890.0, 900.0),
+    ),
+    "unreadable, after a value": (
+        lambda tree, station: (
+            put(tree, station, "Status.Info", "x", 2000.0, time=1990.0),
+            put(tree, station, "Status.Info", None, 2100.0, quality=Quality.SUBNORMAL),
+        ),
+        (Quality.SUBNORMAL, "x", 1990.0, 2100.0),
+    ),
+    "unreadable in part": (
+        lambda tree, station: put(tree, station, "Status.Info", "part", 2100.0, time=2099.0, quality=Quality.SUBNORMAL),
+        (Quality.SUBNORMAL, "part", 2099.0, 2100.0),
+    ),
+    "unreadable, never a value": (
+        lambda tree, station: put(tree, station, "Status.Info", None, 2100.0, quality=Quality.SUBNORMAL),
+        (Quality.SUBNORMAL, None, 2100.0, 2100.0),
+    ),
+    "unreadable, then disconnected": (
+        lambda tree, station: (
+            put(tree, station, "Status.Info", "part", 2100.0, quality=Quality.SUBNORMAL),
+            tree.set_online(station, None),
+        ),
+        (Quality.SUBNORMAL, "part", 2100.0, 2100.0),
+    ),
+    "readable again": (
+        lambda tree, station: (
+            put(tree, station, "Status.Info", None, 2100.0, quality=Quality.SUBNORMAL),
+            put(tree, station, "Status.Info", "x", 2200.0),
+        ),
+        (Quality.GOOD, "x", 2200.0, 2200.0),
+    ),
+    "a station without a value for it": (
+        lambda tree, station: put(tree, station, "Status.Info", None, 2000.0),
+        (Quality.GOOD, None, 2000.0, 2000.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("situation", QUALITIES)
+def test_quality(tree, station, situation):
+    """U29, U30: the table of qualities, row by row."""
+    happens, expected = QUALITIES[situation]
+    happens(tree, station)
+    quality, value, source, server = expected
+    assert read(station, "Status.Info") == Sample(value, quality, source, server)
+
+
+@pytest.mark.parametrize("key", ["State.Connected", "State.Stale", "State.MessagesReceived", "State.LastError"])
+@pytest.mark.parametrize("online", [None, 1000.0])
+def test_what_the_bridge_itself_knows_is_good_always(tree, station, key, online):
+    tree.set_online(station, online)
+    assert read(station, key).quality is Quality.GOOD
+
+
+def test_a_point_of_the_bridge_is_good_always(tree):
+    assert read(tree.bridge, "Version") == Sample(None, Quality.GOOD, None, None)
+    put(tree, tree.bridge, "Version", "1.0", 5.0)
+    assert read(tree.bridge, "Version") == Sample("1.0", Quality.GOOD, 5.0, 5.0)
+
+
+def test_a_connector_shares_the_connection_of_its_station(tree, station, connector):
+    put(tree, connector, "Status.ErrorCode", "NoError")
+    tree.set_online(station, None)
+    assert read(connector, "Status.ErrorCode").quality is Quality.LAST
+
+
+def test_an_initial_value_is_uncertain_until_it_is_reported(tree, connector):
+    assert read(connector, "Transaction.Active") == Sample(False, Quality.LAST, None, None)
+    put(tree, connector, "Transaction.Active", False)
+    assert read(connector, "Transaction.Active").quality is Quality.GOOD
+
+
+# --- late values
+
+
+@pytest.mark.parametrize(
+    ("time", "value"),
+    [(5001.0, "new"), (5000.0, "new"), (4700.0, "new"), (4699.0, "old"), (1.0, "old"), (None, "new")],
+)
+def test_a_value_of_long_ago_does_not_replace_the_present_one(tree, station, time, value):
+    """B16: up to the clock skew that is allowed, 300 s, the order of arrival counts."""
+    put(tree, station, "Status.Info", "old", 5000.0, time=5000.0)
+    changed = put(tree, station, "Status.Info", "new", 5010.0, time=time)
+    assert read(station, "Status.Info").value == value
+    assert bool(changed) is (value == "new")
+
+
+def test_a_late_value_fills_a_point_that_has_none(tree, station):
+    put(tree, station, "Status.Info", None, 5000.0)
+    put(tree, station, "Status.Info", "late", 5010.0, time=1.0)
+    assert read(station, "Status.Info") == Sample("late", Quality.GOOD, 1.0, 5010.0)
+
+
+def test_a_late_value_of_a_point_that_came_at_run_time_is_late_too(tree, station):
+    slot = station.extend(row("Configuration.Key"))
+    assert slot is not None
+    for value, time in (("old", 5000.0), ("late", 1.0)):
+        tree.apply(station, [Update(slot, value, time)], 5000.0)
+    assert station.sample(slot).value == "old"
+
+
+def test_how_much_later_is_late_is_the_configurations(bridge_layout, station_layout):
+    tree = Tree(bridge_layout, max_clock_skew=10.0)
+    station = tree.add_station("X", "X", station_layout)
+    put(tree, station, "Status.Info", "old", 5000.0, time=5000.0)
+    assert put(tree, station, "Status.Info", "late", 5001.0, time=4989.0) == []
+
+
+def test_what_is_late_is_told_to_nobody(tree, station):
+    put(tree, station, "Status.Info", "old", 5000.0, time=5000.0)
+    told = []
+    tree.listeners.append(lambda group, slots: told.append(slots))
+    put(tree, station, "Status.Info", "late", 5000.0, time=1.0)
+    assert told == []
+
+
+# --- twins
+
+
+def test_a_state_changes_its_text_with_it(tree, station):
+    changed = put(tree, station, "Status.State", 3, 2000.0, time=1999.0)
+    assert changed == [slot_of(station, "Status.State"), slot_of(station, "Status.StateText")]
+    assert read(station, "Status.State") == Sample(3, Quality.GOOD, 1999.0, 2000.0)
+    assert read(station, "Status.StateText") == Sample("Charging", Quality.GOOD, 1999.0, 2000.0)
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, None), (77, "77")])
+def test_a_state_without_a_name_has_its_number_as_text(tree, station, value, text):
+    put(tree, station, "Status.State", value)
+    assert read(station, "Status.StateText").value == text
+
+
+def test_an_unreadable_state_keeps_state_and_text(tree, station):
+    put(tree, station, "Status.State", 3, 2000.0, time=1999.0)
+    put(tree, station, "Status.State", None, 2100.0, quality=Quality.SUBNORMAL)
+    assert read(station, "Status.State") == Sample(3, Quality.SUBNORMAL, 1999.0, 2100.0)
+    assert read(station, "Status.StateText") == Sample("Charging", Quality.SUBNORMAL, 1999.0, 2100.0)
+
+
+# --- who is told
+
+
+def test_listeners_are_told_the_group_and_what_changed_in_order(tree, station, connector):
+    told = []
+    tree.listeners.append(lambda group, slots: told.append((group.path, slots)))
+    slots = [slot_of(connector, key) for key in ("Status.Info", "Status.ErrorCode")]
+    assert tree.apply(connector, [Update(slot, "x") for slot in slots], 2000.0) == slots
+    assert told == [("CP_1.Connector1", slots)]
+
+
+def test_a_repeated_value_is_a_change_of_its_time(tree, station):
+    put(tree, station, "Status.Info", "x", 2000.0)
+    assert put(tree, station, "Status.Info", "x", 2001.0) == [slot_of(station, "Status.Info")]
+
+
+def test_nothing_is_told_of_no_update(tree, station):
+    told = []
+    tree.listeners.append(lambda group, slots: told.append(slots))
+    assert tree.apply(station, [], 2000.0) == []
+    assert told == []
+
+
+def test_a_lost_connection_is_told_for_every_live_point_that_has_a_value(tree, station, connector):
+    put(tree, station, "Status.Info", "x")
+    put(tree, station, "State.MessagesReceived", 5)
+    put(tree, connector, "Status.Info", "y")
+    told = {}
+    tree.listeners.append(lambda group, slots: told.update({group.path: slots}))
+    tree.set_online(station, None)
+    assert told["CP_1"] == [slot_of(station, "Status.Info")]
+    assert slot_of(connector, "Status.Info") in told["CP_1.Connector1"]
+    assert slot_of(connector, "Status.ErrorCode") not in told["CP_1.Connector1"]
+
+
+def test_a_group_without_live_values_is_not_told_of(bridge_layout):
+    tree = Tree(bridge_layout)
+    station = tree.add_station("X", "X", build_layout("station", [row("A", kept=True), row("B")]))
+    tree.listeners.append(lambda group, slots: pytest.fail("told"))
+    tree.set_online(station, 1.0)
+
+
+def test_a_restored_value_is_told_to_nobody(tree, station):
+    tree.listeners.append(lambda group, slots: pytest.fail("told"))
+    tree.restore(station, slot_of(station, "Status.Info"), Sample("x", Quality.GOOD, None, None))
+    assert read(station, "Status.Info") == Sample("x", Quality.LAST, None, None)
+
+
+# --- paths
+
+
+def test_a_path_leads_to_its_group(tree, station, connector):
+    assert tree.find("CP_1") == (station, "")
+    assert tree.find("CP_1.Info.Id") == (station, "Info.Id")
+    assert tree.find("CP_1.Connector1") == (connector, "")
+    assert tree.find("CP_1.Connector1.Status.State") == (connector, "Status.State")
+    assert tree.find("CP_1.Connector9.Status.State") == (station, "Connector9.Status.State")
+    assert tree.find("Bridge.Version") == (tree.bridge, "Version")
+    assert tree.find("Bridge") == (tree.bridge, "")
+    assert tree.find("CP_2.Info.Id") is None
+    assert tree.find("cp_1") is None
+    assert tree.find("") is None
+
+
+def test_groups_of_a_station_are_itself_and_its_connectors(station, connector):
+    assert station.groups() == (station, connector)
+    assert (station.id, station.path, station.area, connector.path) == (
+        "CP 1",
+        "CP_1",
+        "",
+        "CP_1.Connector1",
+    )
+
+
+def test_a_key_that_the_group_lacks_has_neither_slot_nor_value(station):
+    assert station.slot("No.Such") is None
+    assert station.value("No.Such") is None
+
+
+def test_the_last_value_is_there_whatever_its_quality(tree, station):
+    put(tree, station, "Info.Model", "M")
+    tree.set_online(station, None)
+    assert station.value("Info.Model") == "M"
+
+
+# --- points that have no place in the arrays
+
+
+@pytest.fixture
+def sparse_station(bridge_layout):
+    tree = Tree(bridge_layout)
+    layout = build_layout(
+        "station",
+        [row("A")],
+        [
+            row("C.State", enumeration=COLOURS, initial=0, kept=True),
+            row("C.Live", Type.INT32),
+        ],
+    )
+    return tree, tree.add_station("X", "X", layout)
+
+
+def test_a_sparse_point_has_its_initial_value_before_it_is_written(sparse_station):
+    _, station = sparse_station
+    assert read(station, "C.State") == Sample(0, Quality.GOOD, None, None)
+    assert read(station, "C.StateText") == Sample("Red", Quality.GOOD, None, None)
+    assert read(station, "C.Live") == Sample(None, Quality.WAITING, None, None)
+    assert list(station.slots()) == []
+
+
+def test_a_sparse_point_is_kept_from_its_first_value(sparse_station):
+    tree, station = sparse_station
+    put(tree, station, "C.State", 1, 5.0)
+    assert read(station, "C.StateText") == Sample("Green", Quality.GOOD, 5.0, 5.0)
+    assert list(station.slots()) == [slot_of(station, "C.State"), slot_of(station, "C.StateText")]
+
+
+def test_an_unreadable_value_of_a_sparse_point_keeps_the_initial_one(sparse_station):
+    tree, station = sparse_station
+    put(tree, station, "C.State", None, 5.0, quality=Quality.SUBNORMAL)
+    assert read(station, "C.State") == Sample(0, Quality.SUBNORMAL, 5.0, 5.0)
+
+
+def test_a_point_that_comes_at_run_time_is_like_any_other(tree, station):
+    slot = station.extend(row("Configuration.Key"))
+    assert slot == station.slot("Configuration.Key") == station.extend(row("Configuration.Key"))
+    assert station.sample(slot) == Sample(None, Quality.WAITING, None, None)
+    put(tree, station, "Configuration.Key", "5")
+    assert read(station, "Configuration.Key") == Sample("5", Quality.GOOD, 2000.0, 2000.0)
+    tree.set_online(station, None)
+    assert read(station, "Configuration.Key").quality is Quality.LAST
+    assert [found.key for found in station.extra_rows()] == ["Configuration.Key"]
+
+
+def test_a_point_that_is_there_is_found_and_not_made(station):
+    assert station.extend(row("Info.Model")) == station.slot("Info.Model")
+    assert station.extra_rows() == ()
+
+
+def test_a_station_cannot_make_points_without_end(station):
+    slots = {station.extend(row(f"Configuration.Key{number}")) for number in range(MAX_EXTRA)}
+    assert None not in slots
+    assert len(slots) == MAX_EXTRA
+    assert station.extend(row("Configuration.OneMore")) is None
+    assert station.extend(row("Configuration.Key5")) in slots
+
+
+# --- another version
+
+
+def test_another_layout_keeps_the_values_of_the_keys_that_it_has(tree, station):
+    put(tree, station, "Info.Model", "M", 2000.0, time=1990.0)
+    put(tree, station, "Status.State", 3, 2000.0)
+    put(tree, station, "Info.Iccid", "gone", 2000.0)
+    station.extend(row("Configuration.Key"))
+    station.extend(row("Configuration.Both"))
+    put(tree, station, "Configuration.Key", "5")
+    put(tree, station, "Configuration.Both", "6")
+    other = build_layout(
+        "station",
+        [
+            row("New"),
+            row("State.Stale", Type.BOOLEAN, initial=False, kept=True),
+            row("Info.Model"),
+            row("Configuration.Both"),
+        ],
+        [row("Status.State", Type.STRING)],  # of another type: what it means is not known
+    )
+    tree.relayout(station, other)
+    assert station.layout is other
+    assert read(station, "Info.Model") == Sample("M", Quality.GOOD, 1990.0, 2000.0)
+    assert read(station, "Configuration.Key") == Sample("5", Quality.GOOD, 2000.0, 2000.0)
+    assert read(station, "Configuration.Both") == Sample("6", Quality.GOOD, 2000.0, 2000.0)
+    assert read(station, "State.Stale") == Sample(False, Quality.GOOD, None, None)
+    assert read(station, "New").quality is read(station, "Status.State").quality is Quality.WAITING
+    assert station.slot("Info.Iccid") is None
+    assert [found.key for found in station.extra_rows()] == ["Configuration.Key"]
+
+
+def test_the_same_layout_changes_nothing(tree, station, station_layout):
+    put(tree, station, "Info.Model", "M")
+    tree.relayout(station, station_layout)
+    assert read(station, "Info.Model") == Sample("M", Quality.GOOD, 2000.0, 2000.0)
