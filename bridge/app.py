@@ -10,6 +10,7 @@ import structlog
 from bridge import __version__
 from bridge.commands.queue import CommandQueue
 from bridge.config import Config
+from bridge.errors import Problem, ProjectError
 from bridge.ocpp.server import OcppServer
 from bridge.opcua.server import OpcUaServer, OpcUaSettings
 from bridge.points.rows import Value
@@ -85,13 +86,20 @@ class Bridge:
         sys.setswitchinterval(SWITCH_INTERVAL)
         try:
             await self.runner.start()
-            await self.opcua.start()
+            await self._open_opcua()
             await self.ocpp.start()
         except BaseException:
             await self.stop()
             raise
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
         log.info("bridge.started", ocpp=self.ocpp.url, opcua=self.opcua.endpoint)
+
+    async def _open_opcua(self) -> None:
+        try:
+            await self.opcua.start()
+        except OSError as error:
+            what = f"cannot listen on {self.opcua.endpoint}: {error.strerror or error}; is another program using it?"
+            raise ProjectError([Problem("config.toml", "opcua.endpoint", what)]) from None
 
     async def stop(self) -> None:
         """Closes the stations' connections (1012), ends the commands, writes what is left to write."""

@@ -44,7 +44,7 @@ def check(project: ProjectOption = None) -> None:
     found = Project.find(project)
     problems: list[Problem] = []
     config = _attempt(lambda: load_config(found), problems)
-    models = _attempt(lambda: _models(load_table(found.datapoints())), problems)
+    models = _attempt(lambda: build_models(load_table(found.datapoints())), problems)
     scripts = config.handlers.scripts if config is not None else _scripts(found)
     problems += _script_problems(found, scripts)
     if problems or config is None or models is None:
@@ -73,7 +73,7 @@ def points(
     """Print the points of every station, or of one: paths, NodeIds, types, units, access, sources."""
     found, config = load(project)
     table = load_table(found.datapoints())
-    models = _models(table)
+    models = build_models(table)
     if station_id is None:
         lines = _of_any_station(table, models[config.ocpp.versions[0]], connector)
     else:
@@ -114,12 +114,6 @@ def _attempt(work: Callable[[], T], problems: list[Problem]) -> T | None:
         problems += error.problems
         return None
 
-
-def _models(table: Table) -> dict[str, Model]:
-    try:
-        return build_models(table)
-    except ValueError as error:  # a row has the path of a command's point
-        raise ProjectError([Problem("datapoints", "", str(error))]) from None
 
 
 def _scripts(project: Project) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ import typer
 from bridge import __version__, logs
 from bridge.cli.options import ProjectOption, load
 from bridge.config import Config, weaknesses
-from bridge.errors import Problem, ProjectError
 from bridge.project import Project
 
 try:
@@ -47,11 +46,7 @@ async def _serve(project: Project, config: Config) -> None:
 
     stopped = stop_event()
     bridge = Bridge(project, config)
-    try:
-        await bridge.start()
-    except OSError as error:  # what the OCPP server cannot have, it names itself
-        what = f"cannot listen on {config.opcua.endpoint}: {error.strerror or error}"
-        raise ProjectError([Problem(str(project.config_file), "opcua.endpoint", what)]) from error
+    await bridge.start()
     typer.echo(f"ocpp-bridge {__version__}, project {project.folder}")
     typer.echo(f"stations connect to  {bridge.ocpp.url}<station identity>")
     typer.echo(f"OPC UA clients to    {bridge.opcua.endpoint}")

@@ -43,9 +43,7 @@ class TreeAddressSpace(AddressSpace):
         """There is such a node, the tree's or asyncua's."""
         return node_id in self or self.node(node_id) is not None
 
-    def read_attribute_value(
-        self, nodeid: ua.NodeId, attr: ua.AttributeIds, role: str | None = None
-    ) -> ua.DataValue:
+    def read_attribute_value(self, nodeid: ua.NodeId, attr: ua.AttributeIds, role: str | None = None) -> ua.DataValue:
         """The attribute as a client of this role sees it; None: as the server itself does."""
         if nodeid.NamespaceIndex != NAMESPACE:
             return super().read_attribute_value(nodeid, attr)

@@ -154,9 +154,7 @@ def _property(name: str, data_type: int, rank: int, value: ua.DataValue | None =
         attributes[ua.AttributeIds.ArrayDimensions] = SharedDataValue(dimensions)
     if value is not None:
         attributes[ua.AttributeIds.Value] = value
-    return Shape(
-        name, ua.NodeClass.Variable, ua.QualifiedName(name, 0), ua.LocalizedText(name), PROPERTY, attributes
-    )
+    return Shape(name, ua.NodeClass.Variable, ua.QualifiedName(name, 0), ua.LocalizedText(name), PROPERTY, attributes)
 
 
 def _structures(name: str, items: list[ua.EnumValueType] | list[ua.Argument], data_type: int) -> Shape:

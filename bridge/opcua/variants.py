@@ -36,8 +36,7 @@ INITIAL = ua.StatusCode(ua.StatusCodes.UncertainInitialValue)
 NULL = ua.Variant()
 
 _INTEGERS = frozenset(
-    getattr(ua.VariantType, name)
-    for name in ("SByte", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64")
+    getattr(ua.VariantType, name) for name in ("SByte", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64")
 )
 _FLOATS = frozenset((ua.VariantType.Float, ua.VariantType.Double))
 

@@ -1,14 +1,14 @@
 """What a station of one OCPP version looks like: its layouts, what fills them, its commands."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.commands.table import Command, command_folders, command_methods, command_rows, commands
+from bridge.errors import Problem, ProjectError
 from bridge.ocpp.versions import VERSIONS, Version
 from bridge.points.bindings import Bindings, bind
 from bridge.points.layout import Layout, build_layout
 from bridge.points.measurands import Measurands
-from bridge.points.rows import Row
 from bridge.points.table import Kind, MessageSpec, Table
 
 
@@ -52,18 +52,20 @@ def bridge_layout(table: Table) -> Layout:
     return build_layout("bridge", [found.row for found in table.rows["bridge"]], descriptions=table.folders["bridge"])
 
 
-def dynamic_row(measurands: Measurands) -> Callable[[str], Row | None]:
-    """Finds the row of a point that a group does not have yet but may get (a measurand's phase)."""
-    return measurands.row_of
-
-
 def _part(table: Table, version: Version, kind: Kind) -> Part:
     offered = commands(version, connector=kind == "connector")
-    layout = build_layout(
+    try:
+        layout = _layout(table, kind, offered)
+    except ValueError as error:  # a row of the project has the key of a command's point
+        raise ProjectError([Problem("datapoints", "", str(error))]) from None
+    return Part(layout, bind(table, kind, version.name, layout), offered)
+
+
+def _layout(table: Table, kind: Kind, offered: Mapping[str, Command]) -> Layout:
+    return build_layout(
         kind,
         [*(found.row for found in table.rows[kind]), *table.measurands.rows()],
         command_rows(offered, table.enumerations["CommandState"]),
         command_methods(offered),
         {**table.folders[kind], **command_folders(offered)},
     )
-    return Part(layout, bind(table, kind, version.name, layout), offered)

@@ -124,7 +124,13 @@ class Session:
         """Counts a message that broke the rules and shows it; the operator sees it, the connection lives."""
         known = self._known
         log.warning("message.invalid", station=known.id, reason=reason)
-        group, now = known.points, self._context.clock()
+        try:
+            self._count_invalid(reason)
+        except Exception:  # whoever listens to the tree does not end the reading of frames
+            log.exception("tree.failed", station=known.id)
+
+    def _count_invalid(self, reason: str) -> None:
+        group, now = self._known.points, self._context.clock()
         count, last = group.slot("State.InvalidMessages"), group.slot("State.LastError")
         if count is not None and last is not None:
             before = group.sample(count).value

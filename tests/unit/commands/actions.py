@@ -82,7 +82,7 @@ ACTIONS: dict[str, Action] = {
         {"requestedMessage": "StatusNotification", "connectorId": 1}, no={"status": "NotImplemented"}
     ),
     "UnlockConnector": Action({"connectorId": 1}, {"status": "Unlocked"}, {"status": "UnlockFailed"}),
-    "UpdateFirmware": Action({"location": "l", "retrieveDate": TIME, "retries": 1, "retryInterval": 2}, {}, None),
+    "UpdateFirmware": Action({"location": "ftp://x", "retrieveDate": TIME, "retries": 1, "retryInterval": 2}, {}, None),
 }
 
 #: the commands that stand at a connector too; the bridge fills in their connectorId there

@@ -267,7 +267,7 @@ async def test_a_frame_that_cannot_be_served_gets_its_error(rig, frame, code):
         "[2]",
         "[" * 100_000,
         "1" * 5000,
-        "[2,7,\"Heartbeat\",{}]",
+        '[2,7,"Heartbeat",{}]',
         '[2,"","Heartbeat",{}]',
         '[2,"' + "x" * 37 + '","Heartbeat",{}]',
         '[9,"1","Heartbeat",{}]',
@@ -338,7 +338,12 @@ async def test_unsolicited_answers_cost_nothing(rig):
 
 async def test_a_repeated_call_gets_the_same_answer_and_has_one_effect(rig):
     """J22"""
-    start = [2, "7", "StartTransaction", {"connectorId": 1, "idTag": "T", "meterStart": 1, "timestamp": "2027-01-15T08:00:00Z"}]
+    start = [
+        2,
+        "7",
+        "StartTransaction",
+        {"connectorId": 1, "idTag": "T", "meterStart": 1, "timestamp": "2027-01-15T08:00:00Z"},
+    ]
     async with rig.socket() as socket:
         first = await ask(socket, start)
         assert await ask(socket, start) == first

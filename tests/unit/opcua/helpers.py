@@ -144,9 +144,7 @@ async def write(client: Client, *items: tuple[str, ua.Variant | ua.DataValue]) -
 
 
 async def call(client: Client, folder: str, *arguments: ua.Variant, method: str = "") -> ua.CallMethodResult:
-    request = ua.CallMethodRequest(
-        ua.NodeId(folder, 2), ua.NodeId(method or f"{folder}.Call", 2), list(arguments)
-    )
+    request = ua.CallMethodRequest(ua.NodeId(folder, 2), ua.NodeId(method or f"{folder}.Call", 2), list(arguments))
     return (await client.uaclient.call([request]))[0]
 
 

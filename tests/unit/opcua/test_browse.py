@@ -127,7 +127,8 @@ async def test_a_browse_that_cannot_be_says_why(client, node, reference_type, di
 async def test_browse_keeps_to_direction_type_and_class(site, client):
     station = site.station()
     node = client.get_node(ua.NodeId(f"{station.path}.Connector1", 2))
-    assert [n.nodeid.Identifier for n in await node.get_referenced_nodes(direction=ua.BrowseDirection.Inverse)] == [station.path]
+    above = await node.get_referenced_nodes(direction=ua.BrowseDirection.Inverse)
+    assert [each.nodeid.Identifier for each in above] == [station.path]
     assert (await node.read_type_definition()) == ua.NodeId(ua.ObjectIds.BaseObjectType)
     reset = client.get_node(ua.NodeId(f"{station.path}.Commands.Reset", 2))
     methods = await reset.get_children(nodeclassmask=ua.NodeClass.Method)

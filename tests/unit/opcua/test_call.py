@@ -124,6 +124,7 @@ async def test_the_calls_of_one_request_wait_side_by_side(site, client):
 async def test_calls_that_wait_are_bounded_and_the_client_lives(site, client):
     folder = f"{site.station().path}.Commands.ClearCache"
     release = site.writer.waits[f"{folder}.Call"] = asyncio.Event()
+    client.uaclient.set_max_concurrent_requests(2 * MAX_CALLS)
     waiting = [asyncio.create_task(call(client, folder)) for _ in range(MAX_CALLS)]
     async with asyncio.timeout(10):
         while len(site.writer.calls) < MAX_CALLS:

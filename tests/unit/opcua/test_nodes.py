@@ -160,7 +160,8 @@ def test_a_measurand_that_was_never_reported_is_there_but_not_shown(space, tree)
 
 def test_points_that_came_at_run_time_bring_their_folders(space, tree):
     station = tree.stations["CP001"]
-    for folder, name in (("Configuration", "HeartbeatInterval"), ("Configuration.Ctrlr.1", "Enabled"), ("Configuration.Ctrlr", "Mode")):
+    for key in ("Configuration.HeartbeatInterval", "Configuration.Ctrlr.1.Enabled", "Configuration.Ctrlr.Mode"):
+        folder, _, name = key.rpartition(".")
         station.extend(Row(folder=folder, name=name, type=Type.STRING, description="", writable=True))
     assert names(space, "CP001.Configuration") == ["HeartbeatInterval", "Ctrlr"]
     assert names(space, "CP001.Configuration.Ctrlr") == ["1", "Mode"]
@@ -170,7 +171,8 @@ def test_points_that_came_at_run_time_bring_their_folders(space, tree):
 
 
 def test_stations_share_the_shapes_of_their_nodes(space):
-    for key in ("Info.Vendor", "Commands.Reset.Call", "Info", "Connector1.Status.State", "Config.HeartbeatInterval.EURange"):
+    keys = ("Info.Vendor", "Commands.Reset.Call", "Info", "Connector1.Status.State", "Config.HeartbeatInterval.EURange")
+    for key in keys:
         assert space.find(f"CP001.{key}").shape is space.find(f"CP002.{key}").shape
 
 

@@ -88,7 +88,8 @@ async def test_a_phase_that_was_never_reported_can_be_read(site, client):
     station = site.station()
     path = f"{station.path}.Connector1.MeterValues.Current.Import.L1"
     assert (await read(client, path)).StatusCode.name == "BadWaitingForInitialData"
-    assert (await read(client, path, ua.AttributeIds.BrowseName)).Value.Value == ua.QualifiedName("Current.Import.L1", 2)
+    name = await read(client, path, ua.AttributeIds.BrowseName)
+    assert name.Value.Value == ua.QualifiedName("Current.Import.L1", 2)
     assert (await read(client, path.replace("L1", "L9"))).StatusCode.name == "BadNodeIdUnknown"
     assert len(list(station.connectors["Connector1"].extra_rows())) == 0
 

@@ -59,7 +59,9 @@ async def test_a_wrong_name_or_password_gets_nothing(site, name, password):
     client = site.client(name, password)
     with pytest.raises(ua.UaStatusCodeError) as caught:
         await client.connect()
-    assert type(caught.value).__name__ == "BadUserAccessDenied"
+    # asyncua's client does not encrypt an empty password, and then it is refused for that
+    expected = "BadUserAccessDenied" if password else "BadIdentityTokenRejected"
+    assert type(caught.value).__name__ == expected
 
 
 async def test_without_anonymous_only_users_get_in(start_site):
@@ -116,7 +118,7 @@ async def test_a_plain_password_is_taken_where_that_is_allowed(start_site):
 async def test_tokens_of_sessions_cannot_be_guessed(site, client):
     """U03"""
     async with site.client() as other:
-        tokens = {each.uaclient._uasession.authentication_token.Identifier for each in (client, other)}
+        tokens = {each.uaclient.session.authentication_token.Identifier for each in (client, other)}
     assert len(tokens) == 2
     assert all(isinstance(token, bytes) and len(token) >= 16 for token in tokens)
 
@@ -124,12 +126,11 @@ async def test_tokens_of_sessions_cannot_be_guessed(site, client):
 async def test_another_sessions_token_is_refused_and_changes_nothing(site, client):
     """U01, U02"""
     async with site.client() as other:
-        mine, theirs = (each.uaclient._uasession for each in (client, other))
+        mine, theirs = (each.uaclient.protocol for each in (client, other))
         own, mine.authentication_token = mine.authentication_token, theirs.authentication_token
-        mine.protocol.authentication_token = theirs.authentication_token
         with pytest.raises(ua.uaerrors.BadSessionIdInvalid):
             await read(client, "Bridge.StationsKnown")
-        mine.authentication_token = mine.protocol.authentication_token = own
+        mine.authentication_token = own
         for each in (client, other):
             assert (await read(each, "Bridge.StationsKnown")).StatusCode.name == "Good"
 
@@ -150,3 +151,56 @@ async def test_stopping_ends_every_session_and_leaves_no_task(tmp_path, start_si
         await waiting
     left = [task for task in tasks if not task.done() and "bridge" in repr(task.get_coro())]
     assert left == []
+
+
+async def channel(site, token: ua.NodeId, user: str = "") -> Client:
+    """A new connection with a channel, for a session that is another's."""
+    client = site.client(user)
+    await client.connect_socket()
+    await client.send_hello()
+    await client.open_secure_channel()
+    client.uaclient.protocol.authentication_token = token
+    return client
+
+
+async def activate(client: Client, token: object) -> None:
+    request = ua.ActivateSessionRequest()
+    request.Parameters.UserIdentityToken = token
+    await client.uaclient.protocol.send_request(request)
+
+
+async def test_a_session_moves_to_a_new_connection_of_the_same_user(site, client):
+    """U04"""
+    own = client.uaclient.protocol.authentication_token
+    second = await channel(site, own)
+    await activate(second, ua.AnonymousIdentityToken(PolicyId="anonymous"))
+    assert (await read(second, "Bridge.StationsKnown")).StatusCode.name == "Good"
+    with pytest.raises(ua.uaerrors.BadSessionIdInvalid):
+        await read(client, "Bridge.StationsKnown")
+    await activate(client, ua.AnonymousIdentityToken(PolicyId="anonymous"))
+    second.disconnect_socket()
+    assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+
+
+async def test_a_session_does_not_move_to_another_user(start_site):
+    """U04, U05"""
+    site = await start_site(plain_passwords=True)
+    async with site.client() as client:
+        second = await channel(site, client.uaclient.protocol.authentication_token)
+        with pytest.raises(ua.uaerrors.BadUserAccessDenied):
+            await activate(second, ua.UserNameIdentityToken(PolicyId="username", UserName="olga", Password=b"done"))
+        with pytest.raises(ua.UaStatusCodeError):
+            await read(second, "Bridge.StationsKnown")
+        second.disconnect_socket()
+        assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+
+
+async def test_a_wrong_password_leaves_a_session_what_it_was(start_site):
+    """U05"""
+    site = await start_site(plain_passwords=True)
+    station = site.station()
+    async with site.client("otto") as client:
+        with pytest.raises(ua.uaerrors.BadUserAccessDenied):
+            await activate(client, ua.UserNameIdentityToken(PolicyId="username", UserName="olga", Password=b"no"))
+        codes = await write(client, (f"{station.path}.Commands.Reset.Type", text("Soft")))
+        assert codes == ["BadUserAccessDenied"]

@@ -42,8 +42,9 @@ class Desk:
 
     async def settle(self) -> list[tuple[int, object]]:
         task = asyncio.create_task(self.watch.run())
-        while self.watch._pending:
+        for _ in range(len(self.watch._pending) + 2):  # a turn of the loop for each batch and more
             await asyncio.sleep(0)
+        assert not self.watch._pending
         task.cancel()
         return self.told
 

@@ -50,3 +50,22 @@ def station(tree: Tree, station_layout: Layout) -> Station:
 @pytest.fixture
 def connector(tree: Tree, station: Station, connector_layout: Layout) -> Group:
     return tree.add_connector(station, "Connector1", connector_layout)
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Loads the shipped files with others in place of, or beside, some of them: name → text, None to leave out."""
+
+    def load(**changed: str | bytes | None) -> Table:
+        files = dict(Project(shipped()).datapoints())
+        for stem, text in changed.items():
+            path = files[f"{stem}.yaml"] = tmp_path / f"{stem}.yaml"
+            if text is None:
+                del files[f"{stem}.yaml"]
+            elif isinstance(text, bytes):
+                path.write_bytes(text)
+            else:
+                path.write_text(text, encoding="utf-8")
+        return load_table(files)
+
+    return load

@@ -1,7 +1,11 @@
-"""Rows and updates as tests write them."""
+"""Rows, updates and files of rows as tests write them."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bridge.errors import ProjectError
 from bridge.points.rows import Enumeration, Row, Type, Value
 from bridge.points.tree import Group, Quality, Sample, Tree, Update
 
@@ -40,3 +44,21 @@ def put(
 def read(group: Group, key: str) -> Sample:
     """What a reader of the point sees."""
     return group.sample(slot_of(group, key))
+
+
+def problems_of(load, **changed) -> list[tuple[str, str, str]]:
+    """(name of the file, place, what) of every problem."""
+    with pytest.raises(ProjectError) as caught:
+        load(**changed)
+    return [(Path(problem.file).name, problem.where, problem.what) for problem in caught.value.problems]
+
+
+def own(*points: str) -> str:
+    return "for: [station]\npoints:\n" + "\n".join(f"  - {point}" for point in points)
+
+
+def point(**fields: object) -> str:
+    """A right row, but for these fields."""
+    known = {"key": "Own.Point", "type": "String", "description": "a point", **fields}
+    inside = ", ".join(f"{name}: {value}" for name, value in known.items() if value is not None)
+    return "{" + inside + "}"

@@ -1,53 +1,15 @@
 """A mistake in datapoints/*.yaml is named with its file, its place, and what was expected. All in one go."""
 
-from pathlib import Path
-
 import pytest
 
 from bridge.errors import ProjectError
 from bridge.points.rows import Type
 from bridge.points.rowspec import Source
-from bridge.points.table import Table, load_table
+from bridge.points.table import load_table
 from bridge.project import Project, shipped
+from tests.unit.points.helpers import own, point, problems_of
 
 SHIPPED = Project(shipped()).datapoints()
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Loads the shipped files with others in place of, or beside, some of them: name → text, None to leave out."""
-
-    def load(**changed: str | bytes | None) -> Table:
-        files = dict(SHIPPED)
-        for stem, text in changed.items():
-            path = files[f"{stem}.yaml"] = tmp_path / f"{stem}.yaml"
-            if text is None:
-                del files[f"{stem}.yaml"]
-            elif isinstance(text, bytes):
-                path.write_bytes(text)
-            else:
-                path.write_text(text, encoding="utf-8")
-        return load_table(files)
-
-    return load
-
-
-def problems_of(load, **changed) -> list[tuple[str, str, str]]:
-    """(name of the file, place, what) of every problem."""
-    with pytest.raises(ProjectError) as caught:
-        load(**changed)
-    return [(Path(problem.file).name, problem.where, problem.what) for problem in caught.value.problems]
-
-
-def own(*points: str) -> str:
-    return "for: [station]\npoints:\n" + "\n".join(f"  - {point}" for point in points)
-
-
-def point(**fields: object) -> str:
-    """A right row, but for these fields."""
-    known = {"key": "Own.Point", "type": "String", "description": "a point", **fields}
-    inside = ", ".join(f"{name}: {value}" for name, value in known.items() if value is not None)
-    return "{" + inside + "}"
 
 
 # --- what is right
@@ -230,8 +192,10 @@ def test_the_enumerations_that_the_bridge_itself_uses_must_be_there(load):
         (
             "enumerations.yaml",
             "CommandState",
-            "expected the states Idle, Queued, Sent, Accepted, Rejected, Failed, Timeout, Offline, "
-            "which the bridge itself uses",
+            (
+                "expected the states Idle, Queued, Sent, Accepted, Rejected, Failed, Timeout, Offline, "
+                "which the bridge itself uses"
+            ),
         )
     ]
 
@@ -267,65 +231,3 @@ def test_a_mistake_in_the_messages_is_named(load):
     assert problems_of(load, messages='"1.6": {Heartbeat: {when: now}}') == [
         ("messages.yaml", "1.6.Heartbeat", "Object contains unknown field `when`")
     ]
-
-
-# --- two that want the same place
-
-CLASHES = [
-    (point(key="Info.Model"), "Info.Model", "another point of the station has this path, in "),
-    (point(key="State.LogStatusText"), "State.LogStatusText", "another point of the station has this path, in "),
-    (point(key="MeterValues.Voltage"), "MeterValues.Voltage", "another point of the station has this path, in "),
-    (point(key="Info"), "Info", "is a point and the folder of Info."),
-    (point(key="Info.Id.Deep"), "Info.Id", "is a point and the folder of Info.Id.Deep; expected one of them"),
-    (point(key="Security"), "Security", "is a point and the folder of Security.LastEvent."),
-]
-
-
-@pytest.mark.parametrize(("row", "where", "what"), CLASHES)
-def test_two_points_at_one_place_are_named_with_both_files(load, row, where, what):
-    problems = problems_of(load, own=own(row))
-    assert [problem[1] for problem in problems] == [where]
-    assert problems[0][2].startswith(what)
-    assert "own.yaml" in str(problems[0]) or "Deep" in problems[0][2]
-
-
-def test_a_point_that_is_twice_in_one_file_is_named_once(load):
-    problems = problems_of(load, own=own(point(), point()))
-    assert len(problems) == 1
-    assert problems[0][:2] == ("own.yaml", "Own.Point")
-
-
-def test_the_same_key_may_be_a_points_of_different_kinds(load):
-    load(own="for: [bridge]\npoints: [" + point(key="Info.Model") + "]")
-
-
-# --- several at once
-
-
-def test_all_mistakes_are_told_at_once(load):
-    problems = problems_of(
-        load,
-        own=own(point(type="Float", transform="half"), point(key="Info.Model")),
-        other="{",
-        messages='"1.6": 5',
-    )
-    assert [(file, where) for file, where, _ in problems] == [
-        ("other.yaml", "line 1"),
-        ("messages.yaml", "1.6"),
-        ("own.yaml", "points[0] (Own.Point)"),
-        ("own.yaml", "points[0] (Own.Point)"),
-        ("own.yaml", "Info.Model"),
-    ]
-
-
-def test_rows_are_not_judged_by_enumerations_that_cannot_be_read(load):
-    assert problems_of(load, enumerations="[") == problems_of(load, enumerations="[", own=own(point(type="Lamp")))
-    assert len(problems_of(load, enumerations="[")) == 1
-
-
-def test_the_text_of_the_error_has_a_line_for_each(load):
-    with pytest.raises(ProjectError) as caught:
-        load(own=own(point(type="Float"), point(description='""')))
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 2
-    assert all("own.yaml: points[" in line for line in lines)

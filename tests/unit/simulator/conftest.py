@@ -15,6 +15,7 @@ async def system() -> AsyncIterator[CentralSystem]:
     async with serve(system.serve, "127.0.0.1", 0, subprotocols=["ocpp1.6"]) as server:  # type: ignore[list-item]
         system.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ocpp"
         yield system
+        system.closing.set()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from ocpp.exceptions import InternalError
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result
 from websockets.asyncio.server import ServerConnection
@@ -46,6 +47,9 @@ class Desk(ChargePoint):
 
     @on("StartTransaction")
     def on_start(self, **payload: Any) -> call_result.StartTransaction:
+        if self.system.failures > 0:
+            self.system.failures -= 1
+            raise InternalError
         self.system.transactions += 1
         self.take("StartTransaction", {**payload, "transaction_id": self.system.transactions})
         return call_result.StartTransaction(
@@ -58,8 +62,10 @@ class Desk(ChargePoint):
         return call_result.StopTransaction()
 
     @on("Heartbeat")
-    def on_heartbeat(self) -> call_result.Heartbeat:
+    async def on_heartbeat(self) -> call_result.Heartbeat:
         self.take("Heartbeat", {})
+        if self.system.silent:
+            await self.system.closing.wait()
         return call_result.Heartbeat(current_time=now())
 
     @on("StatusNotification")
@@ -108,6 +114,9 @@ class CentralSystem:
         self.authorization = "Accepted"
         self.start = "Accepted"
         self.transactions = 0
+        self.failures = 0  # of the next StartTransactions
+        self.silent = False  # to Heartbeat, until it closes
+        self.closing = asyncio.Event()
         self.heard: list[tuple[str, str, dict[str, Any]]] = []
         self.desks: dict[str, Desk] = {}
         self.requests: list[tuple[str, str | None, str | None]] = []

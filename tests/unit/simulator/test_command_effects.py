@@ -136,6 +136,16 @@ async def test_a_reservation_keeps_the_connector_for_its_tag(system, lonely):
     assert system.of("StartTransaction")[0]["reservation_id"] == 5
 
 
+async def test_a_connector_that_is_in_use_or_out_of_order_cannot_be_reserved(system, lonely):
+    def reserve(number: int) -> call.ReserveNow:
+        return call.ReserveNow(connector_id=number, expiry_date=in_an_hour(), id_tag="T", reservation_id=1)
+
+    await start(system)
+    assert (await system.command(reserve(1))).status == "Occupied"
+    await system.command(call.ChangeAvailability(connector_id=2, type="Inoperative"))
+    assert (await system.command(reserve(2))).status == "Unavailable"
+
+
 async def test_a_cancelled_reservation_frees_the_connector(system, lonely):
     await system.command(call.ReserveNow(connector_id=1, expiry_date=in_an_hour(), id_tag="MINE", reservation_id=5))
     await system.hear("StatusNotification", connector_id=1, status="Reserved")

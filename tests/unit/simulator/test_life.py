@@ -1,6 +1,7 @@
 """The life of simulated stations at a central system that is made with the `ocpp` package."""
 
 import asyncio
+import sys
 from contextlib import suppress
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 from bridge.simulator import SimulatedStation, Simulator
+from bridge.simulator.swarm import raise_descriptor_limit
 from tests.unit.simulator.helpers import FAST, LONELY, measured, running, start
 
 
@@ -147,6 +149,50 @@ async def test_a_callerror_is_counted_and_life_goes_on(system):
     assert simulator.counters.errors >= 2
     assert simulator.counters.boots == 0
     assert len(system.requests) == 1
+
+
+async def test_an_answer_that_does_not_come_is_counted_and_life_goes_on(system):
+    system.interval = 1
+    system.silent = True
+    failed = asyncio.Event()
+
+    def note(_station: str, event: str, detail: str) -> None:
+        if (event, detail) == ("error", "Heartbeat: no answer in 0.5 s"):
+            failed.set()
+
+    async with running(Simulator(system.url, 1, call_timeout=0.5, on_event=note, **LONELY)) as simulator:
+        await asyncio.wait_for(failed.wait(), 20)
+        assert (simulator.counters.connected, simulator.counters.errors) == (1, 1)
+    assert len(system.requests) == 1
+
+
+@pytest.mark.parametrize(("failures", "started"), [(2, 1), (3, 0)])
+async def test_a_start_that_fails_is_tried_three_times(system, lonely, failures, started):
+    """OCPP 1.6 §9.1.26, TransactionMessageAttempts"""
+    await system.command(call.ChangeConfiguration(key="TransactionMessageRetryInterval", value="0"))
+    system.failures = failures
+    await system.command(call.RemoteStartTransaction(id_tag="AFAR", connector_id=1))
+    if started:
+        await system.hear("StatusNotification", connector_id=1, status="Charging")
+    else:
+        await system.hear("StatusNotification", 2, connector_id=1, status="Available")
+    assert (system.transactions, system.failures) == (started, 0)
+    assert (lonely.counters.transactions, lonely.counters.errors) == (started, failures)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be():
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        raise_descriptor_limit(300)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, before[1])
+        raise_descriptor_limit(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize(

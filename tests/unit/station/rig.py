@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
@@ -196,7 +197,8 @@ class Rig:
 class SimulatedStation(ChargePoint):
     """The `ocpp` package's station, less its routes: it answers each command from `answers`.
 
-    An answer is a payload, an error code (CALLERROR), SILENT, or a coroutine function that gives one of these.
+    An answer is a payload, an error code (CALLERROR), SILENT, None (it closes the connection), or a coroutine
+    function that gives one of these.
     """
 
     def __init__(self, identity: str, connection: ClientConnection) -> None:
@@ -206,15 +208,27 @@ class SimulatedStation(ChargePoint):
         self.answers: dict[str, Any] = {}
         self.silent: dict[str, Any] = {}  # commands that were not answered, by action
         self._came = asyncio.Event()
+        self._thinking: set[asyncio.Task[None]] = set()
 
     async def _handle_call(self, message: Any) -> None:
+        self.commands.append((message.action, deepcopy(message.payload)))  # the check turns floats into decimals
         await validate_payload(message, self._ocpp_version)
-        self.commands.append((message.action, message.payload))
         self._came.set()
         answer = self.answers.get(message.action, {"status": "Accepted"})
-        if callable(answer):
-            answer = await answer()
-        if answer is SILENT:
+        if callable(answer):  # beside the rest: a station reads on while it makes up its mind
+            task = asyncio.create_task(self._later(message, answer))
+            self._thinking.add(task)
+            task.add_done_callback(self._thinking.discard)
+        else:
+            await self._answer(message, answer)
+
+    async def _later(self, message: Any, answer: Callable[[], Awaitable[Any]]) -> None:
+        await self._answer(message, await answer())
+
+    async def _answer(self, message: Any, answer: Any) -> None:
+        if answer is None:
+            await self.socket.close()
+        elif answer is SILENT:
             self.silent[message.action] = message
         elif isinstance(answer, str):
             error = CallError(message.unique_id, answer, "it cannot", {"detail": 1})
