@@ -10,9 +10,9 @@
 Rules (OCPP-J 1.6 §4, the same for every version unless its row in `versions` says otherwise):
 - A binary frame is not OCPP-J: dropped, always, whatever it holds.
 - An answer is never answered: an unreadable CALLRESULT for our CALL fails that CALL, any other is dropped.
-- A CALL that comes again with the id and the content of an answered one gets the stored answer and has no
+- A CALL that comes again with the id and the text of an answered one gets the stored answer and has no
   second effect. While the first is being handled, it is dropped: the first's answer is the answer to both.
-- The id of an answered CALL with other content is a new CALL: there are stations that count their ids from 1
+- The id of an answered CALL with another text is a new CALL: there are stations that count their ids from 1
   after each reboot. Under the id of a CALL that is being handled everything is dropped: an id has one answer.
 """
 

@@ -173,9 +173,7 @@ class OcppServer:
         reason = "closed"
         try:
             async for message in connection:
-                answer = session.receive(message)
-                if answer is not None:
-                    await session.send(answer)
+                await session.take(message)
         except ConnectionClosed as error:
             reason = str(error)
         except StationOffline as error:

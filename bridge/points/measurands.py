@@ -4,10 +4,10 @@ The point is `MeterValues.<Measurand>[.<Phase>][.<Location>]`; a measurand's usu
 Sampled values have the same shape in every OCPP version but for the unit (OCPP 1.6 §7.43, 2.0.1 §2.47).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.points.rows import Row, Type
 from bridge.points.units import CONVERSIONS, Conversion
@@ -29,9 +29,8 @@ class Measurand:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One sampled value, in the unit of its point `row`. `value` None: it could not be read, see `problem`."""
+class Reading(NamedTuple):
+    """One sampled value: for the point of `row`, in its unit. `value` None: it could not be read (`problem`)."""
 
     row: Row
     value: float | None
@@ -79,25 +78,24 @@ class Measurands:
             return None
         return self._row(measurand, phase, location)
 
-    def readings(self, meter_values: Any, unit_of: UnitOf = unit_v16) -> Iterator[Reading]:
+    def readings(self, meter_values: Any, unit_of: UnitOf = unit_v16) -> list[Reading]:
         """Every numeric sampled value of a MeterValue array, in order; what is none is passed over."""
+        found: list[Reading] = []
         for meter_value in meter_values if isinstance(meter_values, list) else [meter_values]:
             if not isinstance(meter_value, dict):
                 continue
-            time, samples = meter_value.get("timestamp"), meter_value.get("sampledValue")
-            moment = _time(time)
+            time, samples = _time(meter_value.get("timestamp")), meter_value.get("sampledValue")
             for sample in samples if isinstance(samples, list) else [samples]:
                 if isinstance(sample, dict) and sample.get("format") != "SignedData":
-                    yield from self._reading(sample, moment, unit_of)
+                    self._read(sample, time, unit_of, found)
+        return found
 
-    def _reading(self, sample: Mapping[str, Any], time: float | None, unit_of: UnitOf) -> Iterator[Reading]:
+    def _read(
+        self, sample: Mapping[str, Any], time: float | None, unit_of: UnitOf, found: list[Reading]
+    ) -> None:
+        get = sample.get
         unit, factor = unit_of(sample)
-        plan_key = (
-            sample.get("measurand") or DEFAULT,
-            sample.get("phase") or "",
-            sample.get("location") or "",
-            unit,
-        )
+        plan_key = (get("measurand") or DEFAULT, get("phase") or "", get("location") or "", unit)
         try:
             plan = self._plans.get(plan_key) or self._plan(*plan_key)
         except TypeError:  # a list or an object where a name belongs
@@ -106,18 +104,19 @@ class Measurands:
             return
         row, conversion = plan
         try:
-            value = number(sample.get("value")) * factor
+            value = number(get("value"))
         except ValueError as error:
-            yield Reading(row, None, time, f"{row.name}: {error}")
+            found.append(Reading(row, None, time, f"{row.name}: {error}"))
             return
         if conversion is None:
-            yield Reading(row, None, time, f"{row.name}: {unit[:50]} is no unit of it")
+            found.append(Reading(row, None, time, f"{row.name}: {unit[:50]} is no unit of it"))
             return
-        value = conversion.apply(value)
-        if isfinite(value):
-            yield Reading(row, value, time)
-        else:
-            yield Reading(row, None, time, f"{row.name}: too large a number")
+        if factor != 1.0 or conversion.converts:
+            value = conversion.apply(value * factor)
+            if not isfinite(value):
+                found.append(Reading(row, None, time, f"{row.name}: too large a number"))
+                return
+        found.append(Reading(row, value, time))
 
     def _plan(self, name: str, phase: str, location: str, unit: str) -> tuple[Row, Conversion | None] | None:
         measurand = self.known.get(name)

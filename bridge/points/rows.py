@@ -74,10 +74,10 @@ class Row:
     range: tuple[float, float] | None = None
     twin_of: str = ""
     source: str = ""  # where the value comes from, for people
+    key: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        return f"{self.folder}.{self.name}" if self.folder else self.name
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.folder}.{self.name}" if self.folder else self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

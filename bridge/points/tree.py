@@ -102,7 +102,9 @@ class Group:
 
     def extend(self, row: Row) -> int | None:
         """Adds a point at run time, or finds it; returns its slot, None when the group has too many."""
-        found = self.slot(row.key)
+        found = self.layout.index.get(row.key)
+        if found is None:
+            found = self._extra_index.get(row.key)
         if found is not None:
             return found
         if len(self._extra) >= MAX_EXTRA:
@@ -147,9 +149,7 @@ class Group:
         )
 
     def _last(self, slot: int) -> tuple[Value, float]:
-        """The last value and its SourceTimestamp; NaN: it has none."""
-        if slot < self.layout.dense:
-            return self._values[slot], self._sources[slot]
+        """The last value of a sparse slot and its SourceTimestamp; NaN: it has none."""
         value, _, source, _ = self._sparse.get(slot, EMPTY)
         return value, NAN if source is None else source
 
@@ -227,19 +227,23 @@ class Tree:
         replace it. SUBNORMAL keeps the last value where the update brings none.
         """
         changed: list[int] = []
-        twins = group.layout.twins
-        for update in updates:
-            slot, value, time, quality = update
+        layout = group.layout
+        dense, twins, twinned = layout.dense, layout.twins, len(layout.twins)
+        values, qualities, sources, receipts = group._values, group._qualities, group._sources, group._receipts
+        for slot, given, time, quality in updates:
+            value = given
             if quality is _GOOD:
                 if time is not None and self._is_late(group, slot, time):
                     continue
             elif quality is _SUBNORMAL and value is None:
                 value, _, time, _ = group._raw(slot)
             source = now if time is None else time
-            group._store(slot, value, quality, source, now)
+            if slot < dense:
+                values[slot], qualities[slot], sources[slot], receipts[slot] = value, quality, source, now
+            else:
+                group._sparse[slot] = Sample(value, quality, source, now)
             changed.append(slot)
-            twin = twins[slot] if slot < len(twins) else -1
-            if twin >= 0:
+            if slot < twinned and (twin := twins[slot]) >= 0:
                 group._store(twin, _text(group.row(slot), value), quality, source, now)
                 changed.append(twin)
         if changed:
@@ -275,7 +279,10 @@ class Tree:
                 self.restore(group, slot, sample)
 
     def _is_late(self, group: Group, slot: int, time: float) -> bool:
-        value, source = group._last(slot)
+        if slot < group.layout.dense:
+            value, source = group._values[slot], group._sources[slot]
+        else:
+            value, source = group._last(slot)
         return value is not None and time < source - self._max_clock_skew  # False where there is no source
 
     def _tell(self, group: Group, slots: list[int]) -> None:

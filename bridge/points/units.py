@@ -29,6 +29,11 @@ class Conversion:
     factor: float = 1.0
     offset: float = 0.0
 
+    @property
+    def converts(self) -> bool:
+        """Whether it changes a value at all."""
+        return self.factor != 1.0 or self.offset != 0.0
+
     def apply(self, value: float) -> float:
         """The value in the base unit, without the noise of binary fractions: 0.57 kWh are 570 Wh."""
         if self.offset:

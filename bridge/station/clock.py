@@ -30,7 +30,7 @@ class StationClock:
             self._before, self._best, self._since = self._best, time - now, now
         else:
             self._best = max(self._best, time - now)
-        offset = self.offset
-        if offset is None or abs(offset) > self._max_skew or time - now > self._max_skew:
+        offset = self._best if self._before is None else max(self._best, self._before)
+        if abs(offset) > self._max_skew or time - now > self._max_skew:
             return None
         return time

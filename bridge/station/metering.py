@@ -22,40 +22,25 @@ def take_meter_values(
     problem = ""
     latest: float | None = None
     register: float | None = None
-    for reading in known.model.measurands.readings(meter_values):
-        slot = group.extend(reading.row)
-        time = None if reading.time is None else known.clock.heard(reading.time, now)
-        latest = time if time is not None and (latest is None or time > latest) else latest
-        if reading.value is None:
-            problem = reading.problem
-            quality = Quality.SUBNORMAL
-        else:
-            quality = Quality.GOOD
-            register = reading.value if reading.row.key == ENERGY_KEY else register
+    stamp, time = None, None  # the samples of one telegram share their timestamp
+    for row, value, stamped, wrong in known.model.measurands.readings(meter_values):
+        if stamped is not stamp:
+            stamp, time = stamped, None if stamped is None else known.clock.heard(stamped, now)
+            latest = time if time is not None and (latest is None or time > latest) else latest
+        slot = group.extend(row)
+        if value is None:
+            problem = wrong
+        elif row.key == ENERGY_KEY:
+            register = value
         if slot is not None:
-            updates.append(Update(slot, reading.value, time, quality))
+            updates.append(Update(slot, value, time, Quality.SUBNORMAL if value is None else Quality.GOOD))
     raw = to_json(meter_values)[:MAX_TEXT]
-    for key, value in (("MeterValues.Time", latest or now), ("MeterValues.Raw", raw)):
+    for key, shown in (("MeterValues.Time", latest or now), ("MeterValues.Raw", raw)):
         slot = group.slot(key)
         if slot is not None:
-            updates.append(Update(slot, value, latest))
-    context.tree.apply(group, updates, now)
-    _show_energy(context, known, group, transaction, register, latest)
-    return problem
-
-
-def _show_energy(
-    context: Context,
-    known: Known,
-    group: Group,
-    transaction: int | None,
-    register: float | None,
-    time: float | None,
-) -> None:
+            updates.append(Update(slot, shown, latest))
     running = known.running_at(group)
-    if running is None or (transaction is not None and transaction != running.id):
-        return
-    if register is not None:
-        transactions.show_running(context, running, register, time)
-    elif transaction is not None:
-        transactions.confirm(context, running, time)
+    if running is not None and transaction in (None, running.id) and (transaction or register is not None):
+        updates += transactions.running_updates(running, group, register, latest)
+    context.tree.apply(group, updates, now)
+    return problem

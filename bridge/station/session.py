@@ -6,6 +6,7 @@ CALLs. `work` takes them in order. So a handler script may call the station that
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -70,6 +71,9 @@ class Session:
         self._turn = asyncio.Lock()
         self._waiting: tuple[str, asyncio.Future[dict[str, Any]]] | None = None
         self._closed = False
+        self._unanswered = 0  # CALLs that the worker has not finished
+        self._then: tuple[ReceivedCall, Answer, float] | None = None
+        self._shows_frames = log.is_enabled_for(logging.DEBUG)
         self._triggered: frozenset[str] = frozenset()
         self.registration = known.registration  # what the station was last told
         self.finished = asyncio.Event()
@@ -80,18 +84,34 @@ class Session:
 
     # What comes in
 
-    def receive(self, data: str | bytes) -> str | None:
-        """Takes a frame; returns a text to send back at once, if there is one."""
+    async def take(self, data: str | bytes) -> None:
+        """Takes a frame, and sends what can be answered at once. Raises StationOffline."""
+        text = self._receive(data)
+        if text is None:
+            return
+        try:
+            await self.send(text)
+        finally:
+            if self._then is not None:
+                (call, answer, now), self._then = self._then, None
+                self._show(call, answer, now)
+
+    def _receive(self, data: str | bytes) -> str | None:
+        """Settles results, queues CALLs; returns a text to send back at once, if there is one."""
         known = self._known
         known.received += 1
         known.last_message = self._context.clock()
         known.heard = self._context.monotonic()
-        log.debug("frame.received", station=known.id, frame="…" if may_hold_secret(data) else data)
+        if self._shows_frames:
+            log.debug("frame.received", station=known.id, frame="…" if may_hold_secret(data) else data)
         received = self._peer.receive(data)
         if isinstance(received, ReceivedCall):
             if received.violations:
                 first = received.violations[0]
                 self._complain(f"{received.action}: {first.path}: {first.message}")
+            if self._unanswered == 0 and self._before is None and received.action in self._dialect.AUTOMATIC:
+                return self._answer_at_once(received)
+            self._unanswered += 1
             self._calls.put_nowait(received)
         elif isinstance(received, ReceivedResult):
             if received.violations:
@@ -151,40 +171,60 @@ class Session:
                 self._before = None
             while (call := await self._calls.get()) is not None and not self._closed:
                 await self._answer(call)
+                self._unanswered -= 1
         finally:
             self.finished.set()
+
+    def _answer_at_once(self, call: ReceivedCall) -> str:
+        """The answer to a CALL that nobody has to be asked about, when none waits before it: no task, no queue."""
+        now = self._context.clock()
+        try:
+            self._check_registration(call.action)
+            answer = self._automatic(call, now)
+            text = self._peer.answer(call.id, answer.payload)
+        except Exception as error:  # noqa: BLE001 - every CALL gets its answer
+            return self._refuse(call, error)
+        self._then = call, answer, now
+        return text
 
     async def _answer(self, call: ReceivedCall) -> None:
         now = self._context.clock()
         answer: Answer | None = None
         try:
+            self._check_registration(call.action)
             answer = await self._decide(call, now)
             text = self._peer.answer(call.id, answer.payload)
-        except OcppError as error:
-            self._complain_of(call, str(error))
-            text = self._peer.refuse(call.id, error.code, error.description, error.details)
-        except StoreError as error:
-            log.error("store.failed", station=self._known.id, action=call.action, error=str(error))
-            text = self._peer.refuse(call.id, "InternalError", "it could not be stored; send it again")
-        except Exception:
-            log.exception("call.failed", station=self._known.id, action=call.action)
-            text = self._peer.refuse(call.id, "InternalError", "the central system failed")
+        except Exception as error:  # noqa: BLE001 - every CALL gets its answer
+            text = self._refuse(call, error)
         # Where the connection has gone it is recorded all the same; the station sends it again and gets the same.
         with contextlib.suppress(StationOffline):
             await self.send(text)
-        if answer is not None and answer.group is not None:
-            self._take(call, answer, answer.group, now)
+        if answer is not None:
+            self._show(call, answer, now)
+
+    def _refuse(self, call: ReceivedCall, error: Exception) -> str:
+        """The CALLERROR for a CALL that could not be answered; says nothing of our insides."""
+        if isinstance(error, OcppError):
+            self._complain_of(call, str(error))
+            return self._peer.refuse(call.id, error.code, error.description, error.details)
+        about = {"station": self._known.id, "action": call.action}
+        if isinstance(error, StoreError):
+            log.error("store.failed", **about, error=str(error))
+            return self._peer.refuse(call.id, "InternalError", "it could not be stored; send it again")
+        log.error("call.failed", **about, exc_info=error)
+        return self._peer.refuse(call.id, "InternalError", "the central system failed")
+
+    def _automatic(self, call: ReceivedCall, now: float) -> Answer:
+        group = self._group(call, self._model.messages[call.action].connector)
+        return Answer(self._dialect.AUTOMATIC[call.action](now), group)
 
     async def _decide(self, call: ReceivedCall, now: float) -> Answer:
-        self._check_registration(call.action)
+        if call.action in self._dialect.AUTOMATIC:
+            return self._automatic(call, now)
         spec = self._model.messages[call.action]
         payload = {**spec.defaults, **call.payload} if spec.defaults else call.payload
-        group = self._group(call, spec.connector)
-        automatic = self._dialect.AUTOMATIC.get(call.action)
-        if automatic is not None:
-            return Answer(automatic(self._context.clock()), group)
         decide = self._dialect.DECISIONS[call.action]
-        return await decide(self._context, self._known, group, payload, now)
+        return await decide(self._context, self._known, self._group(call, spec.connector), payload, now)
 
     def _check_registration(self, action: str) -> None:
         """A station that is not accepted may boot, and while Pending send what it was asked for (OCPP 1.6 §4.2)."""
@@ -212,10 +252,12 @@ class Session:
             self._complain_of(call, f"{field}: there is no connector {number}")
         return group
 
-    def _take(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> None:
+    def _show(self, call: ReceivedCall, answer: Answer, now: float) -> None:
         """Lets the message change the tree, after it was answered: the station never waits for that."""
+        if answer.group is None:
+            return
         try:
-            self._apply(call, answer, group, now)
+            self._apply(call, answer, answer.group, now)
         except Exception:
             log.exception("tree.failed", station=self._known.id, action=call.action)
 
@@ -247,7 +289,8 @@ class Session:
 
     async def send(self, text: str, shown: str = "") -> None:
         """Sends a frame, which the log shows as `shown` where it holds a secret. Raises StationOffline."""
-        log.debug("frame.sent", station=self._known.id, frame=shown or text)
+        if self._shows_frames:
+            log.debug("frame.sent", station=self._known.id, frame=shown or text)
         self._known.sent += 1
         await self._link.send(text)
 

@@ -70,7 +70,8 @@ async def begin(
 
     def show(time: float | None) -> None:
         if group is not None and running is not None and known.running_at(group) is running:
-            show_running(context, running, start.meter_start, time)
+            updates = running_updates(running, group, start.meter_start, time)
+            context.tree.apply(group, updates, context.clock())
 
     return Begun(number, authorization, shown=running is not None, show=show)
 
@@ -102,32 +103,19 @@ async def end(context: Context, known: Known, stop: TransactionStop) -> Ended:
     return Ended(True, stopped.connector, group, show)
 
 
-def show_running(context: Context, running: Running, energy_register: float, time: float | None) -> None:
-    """Transaction.*: what runs now. `energy_register` in Wh."""
-    if running.group is None:
-        return
-    _show(
-        context,
-        running.group,
-        {
-            "Transaction.Active": True,
-            "Transaction.Id": str(running.id),
-            "Transaction.IdTag": running.id_tag,
-            "Transaction.Energy": round(energy_register - running.meter_start, 6),
-        },
-        time,
-    )
+def running_updates(running: Running, group: Group, register: float | None, time: float | None) -> list[Update]:
+    """Transaction.*: what runs now, said again with every telegram, so that it is known after a reconnect too.
 
-
-def confirm(context: Context, running: Running, time: float | None) -> None:
-    """The station has named its running transaction: after a reconnect it is known again that it runs."""
-    if running.group is not None:
-        values: dict[str, Value] = {
-            "Transaction.Active": True,
-            "Transaction.Id": str(running.id),
-            "Transaction.IdTag": running.id_tag,
-        }
-        _show(context, running.group, values, time)
+    `register` is the energy register in Wh, None where the message has none.
+    """
+    values: dict[str, Value] = {
+        "Transaction.Active": True,
+        "Transaction.Id": str(running.id),
+        "Transaction.IdTag": running.id_tag,
+    }
+    if register is not None:
+        values["Transaction.Energy"] = round(register - running.meter_start, 6)
+    return _updates(group, values, time)
 
 
 def _show_ended(context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool) -> None:
@@ -139,10 +127,9 @@ def _show_ended(context: Context, group: Group, stopped: Transaction, time: floa
             "Transaction.IdTag": "",
             "Transaction.Energy": stopped.energy,
         }
-    _show(context, group, values, time)
+    context.tree.apply(group, _updates(group, values, time), context.clock())
 
 
-def _show(context: Context, group: Group, values: Mapping[str, Value], time: float | None) -> None:
+def _updates(group: Group, values: Mapping[str, Value], time: float | None) -> list[Update]:
     slots = ((group.slot(key), value) for key, value in values.items())
-    updates = [Update(slot, value, time) for slot, value in slots if slot is not None]
-    context.tree.apply(group, updates, context.clock())
+    return [Update(slot, value, time) for slot, value in slots if slot is not None]

@@ -59,7 +59,8 @@ class Writes:
         """Sends a command and waits for its end; returns Status and Response. Raises Refused or CallFailed."""
         known, command = self._command(group, method.folder)
         payload = from_arguments(command, self._with_running(known, group, command, arguments))
-        done = await self._send(known, group, command, payload, user)
+        # The command goes on though its caller goes away: the station has it, and Result.* tells how it ended.
+        done = await asyncio.shield(self._send(known, group, command, payload, user))
         if isinstance(done.failure, CallErrorAnswer):
             error = done.failure
             details = {

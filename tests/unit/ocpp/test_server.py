@@ -233,7 +233,6 @@ def test_basic_authentication(header, expected):
         ([2, "1", ["Heartbeat"], {}], "FormationViolation"),
         ([2, "1", 7, {}], "FormationViolation"),
         ([2, "1", {"a": 1}, {}], "FormationViolation"),
-        ('[2,"1","Heartbeat",{"a":1,"a":2}]', "FormationViolation"),
         ('[2,"1","Heartbeat",{"a":NaN}]', "FormationViolation"),
         ('[2,"1","Heartbeat",{"a":"\\ud800"}]', "FormationViolation"),
         ('[2,"1","Heartbeat",' + "[" * 100_000, "FormationViolation"),
@@ -295,6 +294,15 @@ async def test_a_long_message_id_is_not_echoed(rig):
             await lives(socket)
         assert all(len(str(entry)) < 1000 for entry in entries if entry["event"] == "message.invalid")
         assert len(str(rig.value("CP1.State.LastError"))) < 1000
+
+
+async def test_of_two_equal_keys_the_last_counts(rig):
+    """J35"""
+    async with rig.socket() as socket:
+        answer = await ask(socket, '[2,"1","LogStatusNotification",{"status":"Idle","status":"Uploaded"}]')
+        assert answer == [3, "1", {}]
+        await lives(socket)
+        assert rig.value("CP1.State.LogStatusText") == "Uploaded"
 
 
 async def test_a_byte_order_mark_is_no_reason_to_fall_silent(rig):

@@ -246,6 +246,15 @@ async def test_the_heartbeat_interval_is_told_at_once_and_with_the_next_boot(rig
         assert (await station.boot()).interval == 90
 
 
+async def test_a_station_that_may_not_be_told_learns_its_interval_with_its_boot(start):
+    rig = await start(stations={"unknown": "reject"})
+    async with rig.station() as station:
+        rig.write("CP1.Config.HeartbeatInterval", 60)
+        rig.write(STATUS, ACCEPTED)
+        assert (await station.boot()).interval == 60
+        assert station.commands == []
+
+
 @pytest.mark.parametrize("value", [0, -1, 86401, None])
 async def test_an_interval_out_of_range_is_refused(rig, value):
     async with rig.station():
