@@ -40,11 +40,8 @@ class Reading(NamedTuple):
 
 UnitOf = Callable[[Mapping[str, Any]], tuple[str, float]]
 
-
-def unit_v16(sample: Mapping[str, Any]) -> tuple[str, float]:
-    """The unit of an OCPP 1.6 sampled value, and the factor that its value is to be multiplied by."""
-    unit = sample.get("unit")
-    return (unit if isinstance(unit, str) else ""), 1.0
+#: a NamedTuple's own constructor is a Python function and costs three times as much
+_new = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +52,7 @@ class Measurands:
     phases: tuple[str, ...]
     locations: tuple[str, ...]
     _rows: dict[str, Row] = field(default_factory=dict)
-    _plans: dict[tuple[str, str, str, str], tuple[Row, Conversion | None]] = field(default_factory=dict)
+    _plans: dict[tuple[str | None, ...], tuple[Row, Conversion | None]] = field(default_factory=dict)
 
     def rows(self) -> tuple[Row, ...]:
         """The rows that every connector has: each measurand without phase, at its usual location."""
@@ -78,47 +75,54 @@ class Measurands:
             return None
         return self._row(measurand, phase, location)
 
-    def readings(self, meter_values: Any, unit_of: UnitOf = unit_v16) -> list[Reading]:
-        """Every numeric sampled value of a MeterValue array, in order; what is none is passed over."""
+    def readings(self, meter_values: Any, unit_of: UnitOf | None = None) -> list[Reading]:
+        """Every numeric sampled value of a MeterValue array, in order; what is none is passed over.
+
+        `unit_of` gives the unit of a sampled value and the factor of its multiplier; without it the field `unit`
+        is the unit (OCPP 1.6).
+        """
         found: list[Reading] = []
         for meter_value in meter_values if isinstance(meter_values, list) else [meter_values]:
-            if not isinstance(meter_value, dict):
-                continue
-            time, samples = _time(meter_value.get("timestamp")), meter_value.get("sampledValue")
-            for sample in samples if isinstance(samples, list) else [samples]:
-                if isinstance(sample, dict) and sample.get("format") != "SignedData":
-                    self._read(sample, time, unit_of, found)
+            if isinstance(meter_value, dict):
+                time, samples = _time(meter_value.get("timestamp")), meter_value.get("sampledValue")
+                self._read(samples if isinstance(samples, list) else [samples], time, unit_of, found)
         return found
 
-    def _read(
-        self, sample: Mapping[str, Any], time: float | None, unit_of: UnitOf, found: list[Reading]
-    ) -> None:
-        get = sample.get
-        unit, factor = unit_of(sample)
-        plan_key = (get("measurand") or DEFAULT, get("phase") or "", get("location") or "", unit)
-        try:
-            plan = self._plans.get(plan_key) or self._plan(*plan_key)
-        except TypeError:  # a list or an object where a name belongs
-            return
-        if plan is None:
-            return
-        row, conversion = plan
-        try:
-            value = number(get("value"))
-        except ValueError as error:
-            found.append(Reading(row, None, time, f"{row.name}: {error}"))
-            return
-        if conversion is None:
-            found.append(Reading(row, None, time, f"{row.name}: {unit[:50]} is no unit of it"))
-            return
-        if factor != 1.0 or conversion.converts:
-            value = conversion.apply(value * factor)
-            if not isfinite(value):
-                found.append(Reading(row, None, time, f"{row.name}: too large a number"))
-                return
-        found.append(Reading(row, value, time))
+    def _read(self, samples: list[Any], time: float | None, unit_of: UnitOf | None, found: list[Reading]) -> None:
+        plans, factor = self._plans, 1.0
+        for sample in samples:
+            if not isinstance(sample, dict) or sample.get("format") == "SignedData":
+                continue
+            get = sample.get
+            unit = get("unit")
+            if unit_of is not None:
+                unit, factor = unit_of(sample)
+            plan_key = get("measurand"), get("phase"), get("location"), unit
+            try:
+                plan = plans.get(plan_key) or self._plan(*plan_key)
+            except TypeError:  # a list or an object where a name belongs
+                continue
+            if plan is None:
+                continue
+            row, conversion = plan
+            try:
+                value = number(get("value"))
+            except ValueError as error:
+                found.append(Reading(row, None, time, f"{row.name}: {error}"))
+                continue
+            if conversion is None:
+                found.append(Reading(row, None, time, f"{row.name}: {str(unit)[:50]} is no unit of it"))
+                continue
+            if factor != 1.0 or conversion.converts:
+                value = conversion.apply(value * factor)
+                if not isfinite(value):
+                    found.append(Reading(row, None, time, f"{row.name}: too large a number"))
+                    continue
+            found.append(_new(Reading, (row, value, time, "")))
 
-    def _plan(self, name: str, phase: str, location: str, unit: str) -> tuple[Row, Conversion | None] | None:
+    def _plan(self, *given: str | None) -> tuple[Row, Conversion | None] | None:
+        """The row of a sampled value and how its unit is converted: by measurand, phase, location and unit."""
+        name, phase, location, unit = given[0] or DEFAULT, given[1] or "", given[2] or "", given[3] or ""
         measurand = self.known.get(name)
         if measurand is None or (phase and phase not in self.phases):
             return None
@@ -130,7 +134,7 @@ class Measurands:
             conversion = None
         plan = (row, conversion)
         if conversion is not None:  # whatever stations send as a unit, the memory stays bounded
-            self._plans[(name, phase, location, unit)] = plan
+            self._plans[given] = plan
         return plan
 
     def _row(self, measurand: Measurand, phase: str, location: str) -> Row:

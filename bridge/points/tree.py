@@ -230,14 +230,18 @@ class Tree:
         layout = group.layout
         dense, twins, twinned = layout.dense, layout.twins, len(layout.twins)
         values, qualities, sources, receipts = group._values, group._qualities, group._sources, group._receipts
+        skew = self._max_clock_skew
         for slot, given, time, quality in updates:
-            value = given
+            value, source = given, now if time is None else time
             if quality is _GOOD:
-                if time is not None and self._is_late(group, slot, time):
+                # False where there is no source: it is NaN
+                if slot < dense and source < sources[slot] - skew and time is not None and values[slot] is not None:
+                    continue
+                if slot >= dense and time is not None and self._is_late(group, slot, time):
                     continue
             elif quality is _SUBNORMAL and value is None:
-                value, _, time, _ = group._raw(slot)
-            source = now if time is None else time
+                value, _, before, _ = group._raw(slot)
+                source = now if before is None else before
             if slot < dense:
                 values[slot], qualities[slot], sources[slot], receipts[slot] = value, quality, source, now
             else:
@@ -279,10 +283,7 @@ class Tree:
                 self.restore(group, slot, sample)
 
     def _is_late(self, group: Group, slot: int, time: float) -> bool:
-        if slot < group.layout.dense:
-            value, source = group._values[slot], group._sources[slot]
-        else:
-            value, source = group._last(slot)
+        value, source = group._last(slot)
         return value is not None and time < source - self._max_clock_skew  # False where there is no source
 
     def _tell(self, group: Group, slots: list[int]) -> None:

@@ -1,8 +1,8 @@
 """From what a station sent to a point's type. Pure; a value that cannot be read raises ValueError."""
 
-import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -81,14 +81,17 @@ def _number(row: Row, raw: Any) -> float:
 
 def number(raw: Any) -> float:
     """A finite number, also where a station sent it as text."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+    kind = type(raw)
+    if kind is not str and kind is not float and kind is not int:
         raise ValueError(f"{_shown(raw)} is not a number")
     try:
-        value = float("nothing" if isinstance(raw, str) and "_" in raw else raw)  # Python takes "1_000"
+        value = float(raw)
     except (ValueError, OverflowError):
         raise ValueError(f"{_shown(raw)} is not a number") from None
-    if not math.isfinite(value):
+    if not isfinite(value):
         raise ValueError(f"{_shown(raw)} is not a finite number")
+    if kind is str and "_" in raw:  # Python takes "1_000"
+        raise ValueError(f"{_shown(raw)} is not a number")
     return value
 
 

@@ -9,6 +9,9 @@ from bridge.station import transactions
 from bridge.station.context import Context
 from bridge.station.known import Known
 
+#: a NamedTuple's own constructor is a Python function and costs three times as much
+_new = tuple.__new__
+
 
 def take_meter_values(
     context: Context, known: Known, group: Group, meter_values: Any, transaction: int | None, now: float
@@ -19,6 +22,7 @@ def take_meter_values(
     not replace newer values (points.tree).
     """
     updates: list[Update] = []
+    slots = group.layout.index
     problem = ""
     latest: float | None = None
     register: float | None = None
@@ -27,18 +31,21 @@ def take_meter_values(
         if stamped is not stamp:
             stamp, time = stamped, None if stamped is None else known.clock.heard(stamped, now)
             latest = time if time is not None and (latest is None or time > latest) else latest
-        slot = group.extend(row)
+        slot = slots.get(row.key)
+        if slot is None:
+            slot = group.extend(row)
+        if slot is None:
+            continue
         if value is None:
             problem = wrong
-        elif row.key == ENERGY_KEY:
+            updates.append(Update(slot, None, time, Quality.SUBNORMAL))
+            continue
+        if row.key == ENERGY_KEY:
             register = value
-        if slot is not None:
-            updates.append(Update(slot, value, time, Quality.SUBNORMAL if value is None else Quality.GOOD))
+        updates.append(_new(Update, (slot, value, time, Quality.GOOD)))
     raw = to_json(meter_values)[:MAX_TEXT]
-    for key, shown in (("MeterValues.Time", latest or now), ("MeterValues.Raw", raw)):
-        slot = group.slot(key)
-        if slot is not None:
-            updates.append(Update(slot, shown, latest))
+    updates.append(Update(slots["MeterValues.Time"], latest or now, latest))
+    updates.append(Update(slots["MeterValues.Raw"], raw, latest))
     running = known.running_at(group)
     if running is not None and transaction in (None, running.id) and (transaction or register is not None):
         updates += transactions.running_updates(running, group, register, latest)

@@ -50,7 +50,7 @@ async def begin(
     Raises StoreError when it could not be recorded: the station is to send it again.
     """
     key = (start.station, start.connector, start.id_tag, start.start_timestamp, start.meter_start)
-    before = await context.store.find_start(*key)
+    before = context.store.find_start(*key)
     if before is None:
         decided = replace(start, authorization=await ask())
         number, authorization, repeated = await context.store.start_transaction(decided)
@@ -108,14 +108,15 @@ def running_updates(running: Running, group: Group, register: float | None, time
 
     `register` is the energy register in Wh, None where the message has none.
     """
-    values: dict[str, Value] = {
-        "Transaction.Active": True,
-        "Transaction.Id": str(running.id),
-        "Transaction.IdTag": running.id_tag,
-    }
+    slots = group.layout.index
+    updates = [
+        Update(slots["Transaction.Active"], True, time),
+        Update(slots["Transaction.Id"], str(running.id), time),
+        Update(slots["Transaction.IdTag"], running.id_tag, time),
+    ]
     if register is not None:
-        values["Transaction.Energy"] = round(register - running.meter_start, 6)
-    return _updates(group, values, time)
+        updates.append(Update(slots["Transaction.Energy"], round(register - running.meter_start, 6), time))
+    return updates
 
 
 def _show_ended(context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlite_utils import Database
 
@@ -50,6 +50,10 @@ class Reader:
     def open_transactions(self) -> Iterator[Transaction]:
         """Transactions without a stop, by id."""
         return rows.open_transactions(self._db)
+
+    def find_start(self, key: rows.StartKey) -> tuple[int, dict[str, Any]] | None:
+        """Id and authorization of the transaction that this StartTransaction has begun, or None."""
+        return rows.find_start(self._db, key)
 
     def values(self) -> Iterator[ValueRecord]:
         """The last value of every point that has had one."""

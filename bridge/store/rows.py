@@ -132,7 +132,7 @@ _FIND_START = (
 
 def find_start(db: Database, key: StartKey) -> tuple[int, dict[str, Any]] | None:
     """Id and authorization of the transaction that this StartTransaction has begun already."""
-    row = db.conn.execute(_FIND_START, (*key[:4], float(key[4]))).fetchone()
+    row = next(_select(db, _FIND_START, (*key[:4], float(key[4]))), None)
     return None if row is None else (row[0], from_json(row[1]))
 
 

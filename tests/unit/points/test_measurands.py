@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.points.measurands import Reading, unit_v16
+from bridge.points.measurands import Reading
 
 NOON = "2026-11-21T12:00:00Z"
 NOON_SECONDS = 1795262400.0
@@ -149,11 +149,9 @@ def test_another_version_says_the_unit_with_a_factor(measurands):
     assert [reading.value for reading in readings] == [20_000.0]
 
 
-@pytest.mark.parametrize(
-    ("unit", "found"), [({"unit": "kWh"}, "kWh"), ({}, ""), ({"unit": 5}, ""), ({"unit": ["Wh"]}, "")]
-)
-def test_the_unit_of_1_6_is_a_text(unit, found):
-    assert unit_v16(unit) == (found, 1.0)
+@pytest.mark.parametrize("unit", [5, ["Wh"], {}])
+def test_a_unit_that_is_no_text_is_no_reading_of_that_unit(measurands, unit):
+    assert [reading.value for reading in measurands.readings(telegram(value=2, unit=unit)) if reading.value] == []
 
 
 def test_points_of_one_measurand_are_the_same_row(measurands):
