@@ -5,24 +5,25 @@ import binascii
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import cast
 from urllib.parse import unquote_to_bytes
 
 import structlog
-from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed, NegotiationError
+from websockets.exceptions import NegotiationError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from bridge.config import OcppConfig
-from bridge.errors import Problem, ProjectError, StationOffline, StoreError
+from bridge.errors import Problem, ProjectError, StoreError
 from bridge.ocpp.versions import VERSIONS, negotiate
+from bridge.ocpp.websocket import Connection, Reader
 from bridge.station.credentials import Credentials
 from bridge.station.registry import Stations
+from bridge.station.session import Session
 
 log = structlog.get_logger()
 
+BACKLOG = 1024  # connections that wait to be accepted, when all stations come back at once
 MAX_IDENTITY = 48  # OCPP 2.0.1 §4.1: identifierString[48]; 1.6 sets no limit
 _IDENTITY = re.compile(r"[^\x00-\x1f\x7f/]+")
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -49,38 +50,6 @@ def parse_identity(target: str, path: str) -> str | None:
     return identity
 
 
-class Link:
-    """The websocket of a session."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self._connection = connection
-        self._closing: asyncio.Task[None] | None = None
-        self._sending: set[asyncio.Timeout] = set()
-
-    @property
-    def remote(self) -> str:
-        address = self._connection.remote_address
-        return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else ""
-
-    async def send(self, text: str) -> None:
-        try:
-            async with asyncio.timeout(0 if self._closing else None) as waiting:
-                self._sending.add(waiting)
-                try:
-                    await self._connection.send(text)
-                finally:
-                    self._sending.discard(waiting)
-        except (ConnectionClosed, TimeoutError):
-            raise StationOffline("the connection to the station is closed") from None
-
-    def close(self, code: int, reason: str) -> None:
-        if self._closing is None:
-            loop = asyncio.get_running_loop()
-            self._closing = loop.create_task(self._connection.close(code, reason))
-            for waiting in self._sending:  # a station that does not read would hold them until the close times out
-                waiting.reschedule(loop.time())
-
-
 class OcppServer:
     """Accepts stations and gives each connection its session."""
 
@@ -88,14 +57,17 @@ class OcppServer:
         self._settings = settings
         self._stations = stations
         self._credentials = credentials
-        self._server: Server | None = None
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._working: set[asyncio.Task[None]] = set()
+        self._last_gone: asyncio.Event | None = None
 
     @property
     def url(self) -> str:
         """Where stations connect to, less their identity; with the real port once it has started."""
         port = self._settings.port
-        if self._server is not None:
-            port = next(iter(self._server.sockets)).getsockname()[1]
+        if self._server is not None and self._server.sockets:
+            port = self._server.sockets[0].getsockname()[1]
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         return f"ws://{host}:{port}{self._settings.path.rstrip('/')}/"
 
@@ -103,17 +75,8 @@ class OcppServer:
         """Listens. Raises ProjectError where the address cannot be used."""
         settings = self._settings
         try:
-            self._server = await serve(
-                self._serve,
-                settings.host,
-                settings.port,
-                process_request=self._admit,
-                select_subprotocol=self._choose,
-                compression=None,  # costs memory for each station, and some choke on it
-                ping_interval=settings.ping_interval or None,
-                ping_timeout=settings.ping_timeout,
-                max_size=settings.max_message_size,
-                close_timeout=5,
+            self._server = await asyncio.get_running_loop().create_server(
+                self._connection, settings.host, settings.port, backlog=BACKLOG
             )
         except OSError as error:
             place = f"{settings.host}:{settings.port}"
@@ -124,26 +87,47 @@ class OcppServer:
         """Takes no new station, closes the connections (1012) and waits until each has ended."""
         if self._server is None:
             return
-        self._server.close(code=1012, reason="the central system stops")
-        await self._server.wait_closed()
+        self._server.close()
+        for connection in list(self._connections):
+            connection.close(1012, "the central system stops")
+        if self._connections:
+            self._last_gone = asyncio.Event()
+            await self._last_gone.wait()
+        await asyncio.gather(*self._working)
 
-    async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _connection(self) -> Connection:
+        settings = self._settings
+        return Connection(
+            self,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            max_size=settings.max_message_size,
+        )
+
+    # What a connection asks (websocket.Listener)
+
+    def made(self, connection: Connection) -> None:
+        """A TCP connection has been accepted."""
+        self._connections.add(connection)
+
+    async def admit(self, connection: Connection, request: Request) -> Response | None:
         """The handshake: HTTP 404 for what is no station here, 401 for a wrong password."""
         identity = parse_identity(request.path, self._settings.path)
+        remote = connection.remote
         if identity is None or not self._stations.admits(identity):
-            log.warning("station.refused", path=request.path[:200], reason="unknown", remote=_remote(connection))
-            return connection.respond(HTTPStatus.NOT_FOUND, "There is no such station here.\n")
+            log.warning("station.refused", path=request.path[:200], reason="unknown", remote=remote)
+            return connection.refusal(HTTPStatus.NOT_FOUND, "There is no such station here.\n")
         try:
             trusted = not self._settings.security_profile or await self._authenticates(identity, request.headers)
         except StoreError as error:
             log.error("store.failed", station=identity, error=str(error))
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "The credentials cannot be checked now.\n")
+            return connection.refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The credentials cannot be checked now.\n")
         if not trusted:
-            log.warning("station.refused", station=identity, reason="credentials", remote=_remote(connection))
-            response = connection.respond(HTTPStatus.UNAUTHORIZED, "The credentials are wrong.\n")
+            log.warning("station.refused", station=identity, reason="credentials", remote=remote)
+            response = connection.refusal(HTTPStatus.UNAUTHORIZED, "The credentials are wrong.\n")
             response.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
             return response
-        connection.identity = identity  # type: ignore[attr-defined]
+        connection.identity = identity
         return None
 
     async def _authenticates(self, identity: str, headers: Headers) -> bool:
@@ -151,7 +135,7 @@ class OcppServer:
         given = parse_basic(sent[0]) if len(sent) == 1 else None
         return await self._credentials.check(identity, *given) if given else False
 
-    def _choose(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    def choose(self, connection: Connection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """The subprotocol: the first of the configured versions that the station offers (OCPP-J 1.6 §3.3)."""
         version = negotiate(offered, self._settings.versions)
         if version is not None:
@@ -159,28 +143,40 @@ class OcppServer:
         if not offered and self._settings.default_version:
             return None
         names = ", ".join(VERSIONS[name].subprotocol for name in self._settings.versions)
-        log.warning("station.refused", station=_identity(connection), reason="subprotocol", offered=list(offered))
+        log.warning("station.refused", station=connection.identity, reason="subprotocol", offered=list(offered))
         raise NegotiationError(f"expected one of the subprotocols {names}")
 
-    async def _serve(self, connection: ServerConnection) -> None:
-        """One connection, from the handshake to its end."""
+    def opened(self, connection: Connection) -> Reader:
+        """A station has connected."""
         version = next(
             (v.name for v in VERSIONS.values() if v.subprotocol == connection.subprotocol),
             self._settings.default_version,
         )
-        session = self._stations.open(_identity(connection), version, Link(connection))
+        session = self._stations.open(connection.identity, version, connection)
         worker = asyncio.get_running_loop().create_task(session.work())
-        reason = "closed"
-        try:
-            async for message in connection:
-                await session.take(message)
-        except ConnectionClosed as error:
-            reason = str(error)
-        except StationOffline as error:
-            reason = str(error)
-        finally:
-            self._stations.close(session, f"{reason} ({connection.close_code})")
-            await worker
+        self._working.add(worker)
+        worker.add_done_callback(self._working.discard)
+        return Reading(self._stations, session)
+
+    def gone(self, connection: Connection) -> None:
+        """A connection has ended."""
+        self._connections.discard(connection)
+        if self._last_gone is not None and not self._connections:
+            self._last_gone.set()
+
+
+class Reading:
+    """Hands the messages of a connection to its session."""
+
+    __slots__ = ("_session", "_stations", "take")
+
+    def __init__(self, stations: Stations, session: Session) -> None:
+        self._stations = stations
+        self._session = session
+        self.take = session.take
+
+    def lost(self, reason: str) -> None:
+        self._stations.close(self._session, reason)
 
 
 def parse_basic(header: str) -> tuple[str, bytes] | None:
@@ -194,11 +190,3 @@ def parse_basic(header: str) -> tuple[str, bytes] | None:
     except (binascii.Error, ValueError):
         return None
 
-
-def _identity(connection: ServerConnection) -> str:
-    return cast("str", getattr(connection, "identity", ""))
-
-
-def _remote(connection: ServerConnection) -> str:
-    address = connection.remote_address
-    return str(address[0]) if isinstance(address, tuple) else ""

@@ -35,8 +35,11 @@ class Link(Protocol):
     def remote(self) -> str:
         """The station's address."""
 
-    async def send(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Sends a frame. Raises StationOffline when the connection is gone."""
+
+    async def drain(self) -> None:
+        """Waits while the station does not read. Raises StationOffline."""
 
     def close(self, code: int, reason: str) -> None:
         """Begins to close the connection; returns at once."""
@@ -84,17 +87,16 @@ class Session:
 
     # What comes in
 
-    async def take(self, data: str | bytes) -> None:
-        """Takes a frame, and sends what can be answered at once. Raises StationOffline."""
+    def take(self, data: str | bytes) -> None:
+        """Takes a frame, and sends what can be answered at once."""
         text = self._receive(data)
         if text is None:
             return
-        try:
-            await self.send(text)
-        finally:
-            if self._then is not None:
-                (call, answer, now), self._then = self._then, None
-                self._show(call, answer, now)
+        with contextlib.suppress(StationOffline):
+            self._write(text)
+        if self._then is not None:
+            (call, answer, now), self._then = self._then, None
+            self._show(call, answer, now)
 
     def _receive(self, data: str | bytes) -> str | None:
         """Settles results, queues CALLs; returns a text to send back at once, if there is one."""
@@ -287,12 +289,17 @@ class Session:
 
     # What goes out
 
-    async def send(self, text: str, shown: str = "") -> None:
+    def _write(self, text: str, shown: str = "") -> None:
         """Sends a frame, which the log shows as `shown` where it holds a secret. Raises StationOffline."""
         if self._shows_frames:
             log.debug("frame.sent", station=self._known.id, frame=shown or text)
         self._known.sent += 1
-        await self._link.send(text)
+        self._link.write(text)
+
+    async def send(self, text: str, shown: str = "") -> None:
+        """Sends a frame and waits while the station does not read. Raises StationOffline."""
+        self._write(text, shown)
+        await self._link.drain()
 
     def refusal(self, action: str) -> str:
         """Why the protocol forbids to send an action now; "" if it may be sent (OCPP 1.6 §4.2)."""

@@ -143,7 +143,7 @@ async def test_a_station_that_does_not_read_is_replaced_at_once(rig):
             for command in ("CP1.Commands.DataTransfer", RESET):
                 assert (await rig.ended(command))["StateText"] == "Offline"
             await new.settle()
-            assert not link._closing.done()
+            assert not link._closing.cancelled()  # the old connection has yet to close
         station.socket.transport.abort()
 
 

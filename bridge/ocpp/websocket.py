@@ -1,0 +1,269 @@
+"""One websocket connection: the Sans-I/O protocol of the websockets package between a transport and a listener.
+
+What the package's asyncio layer adds (queues, a task and a timeout for each message) costs more than all that the
+bridge does with a heartbeat; here a frame goes from the transport to its reader in one call.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import structlog
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from bridge.errors import StationOffline
+
+log = structlog.get_logger()
+
+OPEN_TIMEOUT = 10.0
+"""Seconds from the TCP connection to the end of the handshake."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds from our close frame to the end of the TCP connection."""
+WRITE_BUFFER = 65_536
+"""Bytes that wait for a station that does not read; then nothing more is read from it either."""
+
+_TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
+
+
+class Reader(Protocol):
+    """Whoever reads an open connection."""
+
+    def take(self, message: str | bytes) -> None:
+        """A message: a text, or bytes that came as a binary one."""
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone."""
+
+
+class Listener(Protocol):
+    """Whoever accepts connections."""
+
+    def made(self, connection: "Connection") -> None:
+        """A TCP connection has been accepted."""
+
+    async def admit(self, connection: "Connection", request: Request) -> Response | None:
+        """The answer that refuses a handshake, None to accept it."""
+
+    def choose(self, connection: "Connection", offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        """The subprotocol to speak. Raises NegotiationError."""
+
+    def opened(self, connection: "Connection") -> Reader:
+        """The handshake is done."""
+
+    def gone(self, connection: "Connection") -> None:
+        """The TCP connection is closed, whether it was opened or not."""
+
+
+class Connection(asyncio.Protocol):
+    """A station's connection. `identity` is for the listener to set.
+
+    ping_interval, ping_timeout: seconds; interval 0: no pings. max_size: bytes of a message.
+    """
+
+    def __init__(self, listener: Listener, *, ping_interval: float, ping_timeout: float, max_size: int) -> None:
+        self.identity = ""
+        self._listener = listener
+        self._ping_interval = ping_interval
+        self._ping_timeout = ping_timeout
+        self._protocol = ServerProtocol(
+            select_subprotocol=lambda _, offered: listener.choose(self, offered), max_size=max_size
+        )
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
+        self._handshake: asyncio.Task[None] | None = None
+        self._reader: Reader | None = None
+        self._early: list[Frame] = []  # what came with the handshake, before it was answered
+        self._parts: list[bytes] = []  # of a message that comes in fragments
+        self._is_text = True
+        self._heard = True
+        self._writable: asyncio.Future[None] | None = None
+
+    @property
+    def remote(self) -> str:
+        """The station's address and port."""
+        address = self._transport.get_extra_info("peername")
+        return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else ""
+
+    @property
+    def subprotocol(self) -> Subprotocol | None:
+        return self._protocol.subprotocol
+
+    def refusal(self, status: int, text: str) -> Response:
+        """A response that refuses the handshake."""
+        return self._protocol.reject(status, text)
+
+    # What the bridge does
+
+    def write(self, text: str) -> None:
+        """Sends a message. Raises StationOffline when the connection is closed or closing."""
+        if self._protocol.state is not State.OPEN:
+            raise StationOffline("the connection to the station is closed")
+        self._protocol.send_text(text.encode())
+        self._flush()
+
+    async def drain(self) -> None:
+        """Waits while the station does not read. Raises StationOffline when the connection closes meanwhile."""
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def close(self, code: int, reason: str) -> None:
+        """Begins to close the connection; returns at once. What waits in `drain` ends now."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, reason)
+            self._flush()
+            self._expect_close()
+        elif self._protocol.state is State.CONNECTING:
+            self._transport.abort()
+        self._release(StationOffline("the connection to the station is closed"))
+
+    # What the transport says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one but in name
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._timer = asyncio.get_running_loop().call_later(OPEN_TIMEOUT, self._transport.abort)
+        self._listener.made(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        self._protocol.receive_data(data)
+        events = self._protocol.events_received()
+        if self._protocol.writes:
+            self._flush()  # pongs, the answer to a close
+        for event in events:
+            if isinstance(event, Frame):
+                self._take(event)
+            elif isinstance(event, Request):
+                self._transport.pause_reading()  # until it has been answered
+                self._handshake = asyncio.get_running_loop().create_task(self._open(event))
+        if self._protocol.close_expected():
+            self._expect_close()
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._timer, self._closing):
+            if timer is not None:
+                timer.cancel()
+        if self._handshake is not None:
+            self._handshake.cancel()
+        self._protocol.receive_eof()
+        self._release(StationOffline("the connection to the station is closed"))
+        if self._reader is not None:
+            self._reader.lost(str(self._protocol.close_exc) if exc is None else str(exc))
+        self._listener.gone(self)
+
+    def pause_writing(self) -> None:
+        self._writable = asyncio.get_running_loop().create_future()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._release(None)
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # How it goes on
+
+    async def _open(self, request: Request) -> None:
+        try:
+            await self._shake_hands(request)
+        except Exception:
+            log.exception("handshake.failed", remote=self.remote)
+            self._transport.abort()
+
+    async def _shake_hands(self, request: Request) -> None:
+        response = await self._listener.admit(self, request)
+        if response is None:
+            response = self._protocol.accept(request)
+        self._protocol.send_response(response)
+        self._flush()
+        self._handshake = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._protocol.state is not State.OPEN:
+            self._transport.close()
+            return
+        self._transport.resume_reading()
+        self._reader = self._listener.opened(self)
+        early, self._early = self._early, []
+        for frame in early:
+            self._take(frame)
+        self._await_ping()
+
+    def _take(self, frame: Frame) -> None:
+        if self._reader is None:
+            self._early.append(frame)
+            return
+        opcode = frame.opcode
+        if opcode is _TEXT and frame.fin:
+            self._give(frame.data, is_text=True)
+        elif opcode in (_TEXT, _BINARY, _CONTINUATION):
+            self._parts.append(bytes(frame.data))
+            if opcode is not _CONTINUATION:
+                self._is_text = opcode is _TEXT
+            if frame.fin:
+                whole, self._parts = b"".join(self._parts), []
+                self._give(whole, is_text=self._is_text)
+
+    def _give(self, data: bytes | bytearray | memoryview, *, is_text: bool) -> None:
+        assert self._reader is not None  # noqa: S101 - _take has seen to that
+        if not is_text:
+            self._reader.take(bytes(data))
+            return
+        try:
+            text = str(data, "utf-8")
+        except UnicodeDecodeError:
+            self._fail(1007, "a text that is not UTF-8")
+            return
+        self._reader.take(text)
+
+    def _await_ping(self) -> None:
+        if self._ping_interval:
+            self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)
+
+    def _ping(self) -> None:
+        if self._protocol.state is State.OPEN:
+            self._heard = False
+            self._protocol.send_ping(b"")
+            self._flush()
+            self._timer = asyncio.get_running_loop().call_later(self._ping_timeout, self._judge)
+
+    def _judge(self) -> None:
+        """Any sign of life after a ping will do: some stations never answer one."""
+        if self._heard:
+            self._await_ping()
+        else:
+            self._fail(1011, "nothing was heard after a ping")
+
+    def _fail(self, code: int, reason: str) -> None:
+        self._protocol.fail(code, reason)
+        self._flush()
+        self._expect_close()
+
+    def _expect_close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
+
+    def _release(self, error: Exception | None) -> None:
+        waiting, self._writable = self._writable, None
+        if waiting is None or waiting.done():
+            return
+        if error is None:
+            waiting.set_result(None)
+        else:
+            waiting.set_exception(error)
+            waiting.exception()  # nobody may be waiting
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data:
+                self._transport.write(data)
+            elif self._transport.can_write_eof() and not self._transport.is_closing():
+                self._transport.write_eof()
