@@ -1,6 +1,7 @@
 """The composition root: puts the rooms together and runs them. The only room that knows both servers."""
 
 import asyncio
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from bridge.store.store import Store
 log = structlog.get_logger()
 
 TICK = 1.0  # s
+TICKS_TO_WRITE = 5  # from one writing of the last values to the next: that is what a power cut may lose of them
 #: s; at Python's own 5 ms a busy event loop keeps the store's thread from the interpreter for seconds (measured:
 #: 2.3 s for one transaction beside a loop that spins, 8 ms with this)
 SWITCH_INTERVAL = 0.00002
@@ -111,26 +113,27 @@ class Bridge:
         await self._commands.close()
         await self.opcua.stop()
         await self.runner.stop()
-        self._last_values.flush()
+        self._last_values.flush_all()
         await self.store.close()
         log.info("bridge.stopped")
 
     async def _tick(self) -> None:
         before = 0
-        while True:
+        for tick in itertools.count(1):
             await asyncio.sleep(TICK)
             try:
                 before = self._tick_once(before)
+                if tick % TICKS_TO_WRITE == 0:
+                    await self._last_values.flush(self._clock())
             except Exception:  # whatever one second brings, the next one comes
                 log.exception("tick.failed")
 
     def _tick_once(self, before: int) -> int:
-        """Once a second: counters, what fell silent, edits of another process, last values to the store."""
+        """Once a second: counters, what fell silent, edits of another process."""
         self.stations.tick(self._clock())
         edits = self.store.poll_external()
         if edits is not None:
             self.stations.take_edits(edits)
-        self._last_values.flush()
         received = sum(known.received for known in self.stations)
         self._set(
             MessagesReceived=received & 0xFFFFFFFF,

@@ -35,9 +35,7 @@ class Project:
     cwd: Path = field(default_factory=Path.cwd)
 
     @classmethod
-    def find(
-        cls, option: Path | None, environ: Mapping[str, str] = os.environ, cwd: Path | None = None
-    ) -> "Project":
+    def find(cls, option: Path | None, environ: Mapping[str, str] = os.environ, cwd: Path | None = None) -> "Project":
         """Of --project, else $OCPP_BRIDGE_PROJECT, else `cwd` if it has a config.toml, else the shipped.
 
         Raises ProjectError if the folder that was asked for is not one.
@@ -93,9 +91,7 @@ def init(target: Path) -> list[Path]:
             # copyfile: a shipped file may be read-only, a project's files are there to be edited
             shutil.copytree(shipped() / name, target / name, ignore=ignore, copy_function=shutil.copyfile)
     except OSError as error:
-        raise ProjectError(
-            [Problem(str(target), "", f"cannot be written: {error.strerror or error}")]
-        ) from error
+        raise ProjectError([Problem(str(target), "", f"cannot be written: {error.strerror or error}")]) from error
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 

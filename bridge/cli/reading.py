@@ -115,7 +115,6 @@ def _attempt(work: Callable[[], T], problems: list[Problem]) -> T | None:
         return None
 
 
-
 def _scripts(project: Project) -> tuple[str, ...]:
     """The scripts that a configuration names which is wrong in other places."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):

@@ -66,9 +66,7 @@ class OcppConfig(Table):
     def _default_version(cls, version: str, info: ValidationInfo) -> str:
         offered = info.data.get("versions", SPOKEN_VERSIONS)
         if version and version not in offered:
-            raise ValueError(
-                f'expected "" or one of ocpp.versions ({listed(offered)}), found {found(version)}'
-            )
+            raise ValueError(f'expected "" or one of ocpp.versions ({listed(offered)}), found {found(version)}')
         return version
 
     @field_validator("security_profile")
@@ -96,9 +94,7 @@ class StationConfig(Table):
     @classmethod
     def _id(cls, identity: str) -> str:
         if "/" in identity or not identity.isprintable():
-            raise ValueError(
-                f"expected an identity without / and control characters, found {found(identity)}"
-            )
+            raise ValueError(f"expected an identity without / and control characters, found {found(identity)}")
         return identity
 
     @field_validator("area")
@@ -187,6 +183,4 @@ class Config(Table):
 
 def _spoken(version: str) -> None:
     if version not in SPOKEN_VERSIONS:
-        raise ValueError(
-            f"this version of the bridge speaks OCPP {listed(SPOKEN_VERSIONS)}, found {found(version)}"
-        )
+        raise ValueError(f"this version of the bridge speaks OCPP {listed(SPOKEN_VERSIONS)}, found {found(version)}")

@@ -28,9 +28,7 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 # The head of a frame whose JSON is broken further on: it tells which CALL was not understood.
-_HEAD = re.compile(
-    r'\ufeff?[ \t\r\n]*\[[ \t\r\n]*([0-9])[ \t\r\n]*,[ \t\r\n]*"([^"\\\x00-\x1f\ud800-\udfff]{1,36})"'
-)
+_HEAD = re.compile(r'\ufeff?[ \t\r\n]*\[[ \t\r\n]*([0-9])[ \t\r\n]*,[ \t\r\n]*"([^"\\\x00-\x1f\ud800-\udfff]{1,36})"')
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -121,9 +119,7 @@ def encode_result(message_id: str, payload: Mapping[str, Any]) -> str:
     return _encode([CALLRESULT, message_id, payload]).decode()
 
 
-def encode_error(
-    message_id: str, code: str, description: str = "", details: Mapping[str, Any] | None = None
-) -> str:
+def encode_error(message_id: str, code: str, description: str = "", details: Mapping[str, Any] | None = None) -> str:
     """The text of a CALLERROR, the description cut to what OCPP allows.
 
     Never raises: details that are no JSON are left out, since a station must get an answer in any case.
@@ -227,9 +223,7 @@ def _too_deep(items: list[Any]) -> bool:
         below: list[Any] = []
         for node in level:
             below += [
-                child
-                for child in (node.values() if isinstance(node, dict) else node)
-                if isinstance(child, dict | list)
+                child for child in (node.values() if isinstance(node, dict) else node) if isinstance(child, dict | list)
             ]
         if not below:
             return False

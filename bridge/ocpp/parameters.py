@@ -58,10 +58,7 @@ def parameters(version: Version, action: str) -> tuple[Parameter, ...]:
     """
     schema = schemas(version).request(action)
     required = schema.get("required", ())
-    found = [
-        _parameter(schema, field, node, field in required)
-        for field, node in schema.get("properties", {}).items()
-    ]
+    found = [_parameter(schema, field, node, field in required) for field, node in schema.get("properties", {}).items()]
     return tuple(sorted(found, key=lambda parameter: not parameter.required))
 
 

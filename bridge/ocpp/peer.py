@@ -159,9 +159,7 @@ class Peer:
         self._must_wait(message_id)
         return self._finish(message_id, encode_result(message_id, payload))
 
-    def refuse(
-        self, message_id: str, code: str, description: str, details: Mapping[str, Any] | None = None
-    ) -> str:
+    def refuse(self, message_id: str, code: str, description: str, details: Mapping[str, Any] | None = None) -> str:
         """The CALLERROR of a received CALL. Raises RuntimeError for a CALL that is not waiting for one."""
         self._must_wait(message_id)
         return self._finish(message_id, encode_error(message_id, code, description, details))

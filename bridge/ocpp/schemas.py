@@ -188,9 +188,7 @@ def _violation(error: jsonschema_rs.ValidationError) -> Violation:
     if kind == "type" and not place:
         kind = "formation"  # the payload itself is no object
     words = {name: _listed(value) if isinstance(value, list) else value for name, value in args.items()}
-    message = _MESSAGES.get(keyword, f"violates {keyword}").format_map(
-        words | {"value": _value(error.instance)}
-    )
+    message = _MESSAGES.get(keyword, f"violates {keyword}").format_map(words | {"value": _value(error.instance)})
     return Violation(kind, _written(place), message)
 
 
@@ -230,9 +228,7 @@ def _steps_below(schema: dict[str, Any], node: dict[str, Any], path: _Path) -> I
         yield from _steps_below(schema, node["items"], (*path, _EACH))
 
 
-def _numbers(
-    node: Any, path: _Path, place: tuple[str | int, ...] = ()
-) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
+def _numbers(node: Any, path: _Path, place: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
     """The numbers at a path of a payload: what holds each, and its place there."""
     step, *rest = path
     if step is _EACH:

@@ -189,4 +189,3 @@ def parse_basic(header: str) -> tuple[str, bytes] | None:
         return (user.decode("utf-8"), password) if found else None
     except (binascii.Error, ValueError):
         return None
-

@@ -60,9 +60,7 @@ def line_in(path: Path, error: BaseException) -> int | None:
     """The innermost line of the file at `path` that `error` went through; None where it never was there."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return error.lineno
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-    ]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return lines[-1] if lines else None
 
 

@@ -107,9 +107,7 @@ def connect_reader(path: Path) -> Database:
 def _connect(name: str, uri: bool) -> Database:
     path = Path(name)
     try:
-        connection = sqlite3.connect(
-            name, uri=uri, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(name, uri=uri, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         return Database(connection, execute_plugins=False)
     except sqlite3.Error as error:
         raise explain(path, error) from error

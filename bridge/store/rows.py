@@ -6,7 +6,7 @@ The functions that take a Database and write are jobs: they run in the writer's 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -164,12 +164,15 @@ def start_transaction(db: Database, start: TransactionStart) -> tuple[int, dict[
 
 def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
     """The transaction as stopped, by this message or by an earlier one; None for an orphan, which is kept."""
-    if not 1 <= stop.transaction_id <= MAX_ID or _one(db, stop) is None:
+    before = _one(db, stop) if 1 <= stop.transaction_id <= MAX_ID else None
+    if before is None:
         _keep_orphan(db, stop)
         return None
+    if before.stop_time is not None:
+        return before
     db.execute(
         "UPDATE transactions SET stop_time = ?, stop_timestamp = ?, meter_stop = ?, reason = ?, "
-        "stop_id_tag = ?, stop_data = ?, stop_received = ? WHERE id = ? AND stop_time IS NULL",
+        "stop_id_tag = ?, stop_data = ?, stop_received = ? WHERE id = ?",
         (
             stop.stop_time,
             stop.stop_timestamp,
@@ -181,7 +184,13 @@ def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
             stop.transaction_id,
         ),
     )
-    return _one(db, stop)
+    return replace(
+        before,
+        stop_time=stop.stop_time,
+        meter_stop=float(stop.meter_stop),
+        reason=stop.reason,
+        stop_id_tag=stop.id_tag,
+    )
 
 
 def _one(db: Database, stop: TransactionStop) -> Transaction | None:

@@ -79,9 +79,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(
-        self, work: Callable[[Database], T], replaces: tuple[Kind, Hashable] | None = None
-    ) -> asyncio.Future[T]:
+    def submit(self, work: Callable[[Database], T], replaces: tuple[Kind, Hashable] | None = None) -> asyncio.Future[T]:
         """Run `work` in the next commit; the future has its result once that is on disk, or a StoreError.
 
         `replaces` is a record that would otherwise be written later, over what `work` writes.

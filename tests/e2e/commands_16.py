@@ -56,18 +56,14 @@ COMMANDS = (
         no={"status": "NotSupported"},
     ),
     Command(action="ClearCache"),
-    Command(
-        action="ClearChargingProfile", payload={"connectorId": 1}, no={"status": "Unknown"}, connector=True
-    ),
+    Command(action="ClearChargingProfile", payload={"connectorId": 1}, no={"status": "Unknown"}, connector=True),
     Command(
         action="DataTransfer",
         payload={"vendorId": "Vendor", "data": "x"},
         yes={"status": "Accepted", "data": "y"},
         no={"status": "UnknownVendorId"},
     ),
-    Command(
-        action="DeleteCertificate", payload={"certificateHashData": HASH}, no={"status": "NotFound"}
-    ),
+    Command(action="DeleteCertificate", payload={"certificateHashData": HASH}, no={"status": "NotFound"}),
     Command(
         action="ExtendedTriggerMessage",
         payload={"requestedMessage": "Heartbeat", "connectorId": 1},
@@ -109,9 +105,7 @@ COMMANDS = (
         payload={"certificateType": "ManufacturerRootCertificate", "certificate": "CERT"},
         no={"status": "Failed"},
     ),
-    Command(
-        action="RemoteStartTransaction", payload={"idTag": "TAG1", "connectorId": 1}, connector=True
-    ),
+    Command(action="RemoteStartTransaction", payload={"idTag": "TAG1", "connectorId": 1}, connector=True),
     Command(action="RemoteStopTransaction", payload={"transactionId": 42}),
     Command(
         action="ReserveNow",

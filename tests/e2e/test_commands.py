@@ -67,9 +67,7 @@ async def call_method(client: Hmi, at: str, command: Command) -> list[Any]:
     declared = declared or []
     variants = [
         ua.Variant(value, ua.VariantType(argument.DataType.Identifier)) if value is not None else ua.Variant()
-        for argument, value in zip(
-            declared, arguments(command, [argument.Name for argument in declared]), strict=True
-        )
+        for argument, value in zip(declared, arguments(command, [argument.Name for argument in declared]), strict=True)
     ]
     return await client.call(path, *variants)
 

@@ -372,4 +372,3 @@ async def test_nonsense_is_counted_and_the_connection_lives(program) -> None:
         await client.until("CP001.State.InvalidMessages", 7)
         assert await client.value("CP001.State.LastError")
         assert await client.value("CP001.State.Connected") is True
-

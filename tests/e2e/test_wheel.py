@@ -15,9 +15,7 @@ ROOT = Path(__file__).parents[2]
 # Building and installing fetch some 30 packages; the first test pays for all.
 pytestmark = pytest.mark.timeout(600)
 
-NOT_SOURCE = shutil.ignore_patterns(
-    ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.db*"
-)
+NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.db*")
 IGNORED_BY_GIT = (
     "handlers/site.db",
     "handlers/__pycache__/x.pyc",
@@ -29,9 +27,7 @@ IGNORED_BY_GIT = (
 
 def run(*command: str | Path, cwd: Path, timeout: float = 300) -> str:
     """Run a program as from a user's shell: nothing of this environment but PATH and the like. Its output."""
-    environ = {
-        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "OCPP_BRIDGE"))
-    }
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "OCPP_BRIDGE"))}
     environ.update(COLUMNS="200", PIP_DISABLE_PIP_VERSION_CHECK="1")
     done = subprocess.run(
         command,

@@ -30,16 +30,12 @@ COMMON: dict[str, Any] = {
 }
 
 REQUESTS = [
-    BootNotificationRequest(
-        **COMMON, vendor="V", model="M", serial_number="1", firmware_version="2", reason="PowerUp"
-    ),
+    BootNotificationRequest(**COMMON, vendor="V", model="M", serial_number="1", firmware_version="2", reason="PowerUp"),
     AuthorizeRequest(**COMMON, id_token="A", id_token_type="ISO14443"),
     StartTransactionRequest(
         **COMMON, connector="Connector1", id_token="A", meter_start=1.5, timestamp=1.7e9, reservation_id=3
     ),
-    StopTransactionRequest(
-        **COMMON, transaction_id="1", connector="Connector1", meter_stop=9.0, timestamp=1.7e9
-    ),
+    StopTransactionRequest(**COMMON, transaction_id="1", connector="Connector1", meter_stop=9.0, timestamp=1.7e9),
     DataTransferRequest(**COMMON, vendor_id="V", message_id="m", data={"a": ["b", {}]}),
 ]
 ANSWERS = [
@@ -98,7 +94,5 @@ async def test_a_handler_that_overrides_nothing_decides_nothing(method: str) -> 
 
 
 def test_all_that_is_exported_exists_and_all_that_a_script_needs_is_exported() -> None:
-    public = {
-        name for name, value in vars(bridge.api).items() if getattr(value, "__module__", "") == "bridge.api"
-    }
+    public = {name for name, value in vars(bridge.api).items() if getattr(value, "__module__", "") == "bridge.api"}
     assert set(bridge.api.__all__) == public - {name for name in public if name.startswith("_")}

@@ -24,9 +24,7 @@ def mistakes(project: Project, toml: str = "", **environ: str) -> list[str]:
     """The problems as the user sees them, the long path of the file cut."""
     with pytest.raises(ProjectError) as caught:
         load(project, toml, **environ)
-    return [
-        str(problem).replace(str(project.config_file), "config.toml") for problem in caught.value.problems
-    ]
+    return [str(problem).replace(str(project.config_file), "config.toml") for problem in caught.value.problems]
 
 
 def test_shipped_config_shows_the_defaults():

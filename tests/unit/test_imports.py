@@ -40,9 +40,7 @@ WRONG = """
 
 def arrows(text: str) -> list[tuple[str, str]]:
     """`a → b; a → <c>` as pairs of modules: (bridge.a, bridge.b), (bridge.a, c)."""
-    return [
-        (module(importer), module(imported)) for importer, imported in re.findall(r"(\S+) → ([^\s;]+)", text)
-    ]
+    return [(module(importer), module(imported)) for importer, imported in re.findall(r"(\S+) → ([^\s;]+)", text)]
 
 
 def module(room: str) -> str:

@@ -53,9 +53,7 @@ def test_console_is_one_line_of_keys_and_values():
 def test_station_can_neither_forge_lines_nor_send_terminal_codes(style):
     out = io.StringIO()
     configure("info", style, out)
-    structlog.get_logger().info(
-        "boot", model="x\n2026 info forged\x1b[2J\x9b2J\u2028\ud800", vendor="\x1b[1m"
-    )
+    structlog.get_logger().info("boot", model="x\n2026 info forged\x1b[2J\x9b2J\u2028\ud800", vendor="\x1b[1m")
     assert out.getvalue().count("\n") == 1
     assert out.getvalue().rstrip("\n").isprintable()
 

@@ -209,9 +209,7 @@ def test_an_error_description_is_cut_to_255_characters():
 
 @pytest.mark.parametrize("details", [{"a": {1, object}}, {"a": "\ud800"}, {"a": object()}])
 def test_details_that_are_no_json_are_left_out(details):
-    assert decode(encode_error("i", "GenericError", "why", details)) == CallError(
-        "i", "GenericError", "why", {}
-    )
+    assert decode(encode_error("i", "GenericError", "why", details)) == CallError("i", "GenericError", "why", {})
 
 
 def test_a_lone_surrogate_in_a_description_is_replaced():

@@ -48,11 +48,7 @@ def test_the_tables_hold_nothing_that_no_version_has():
 @EVERY_VERSION
 def test_the_actions_without_a_status_are_those_of_the_schemas(version: Version):
     known = schemas(version)
-    without = {
-        action
-        for action in version.to_station
-        if "status" not in known.response(action).get("properties", {})
-    }
+    without = {action for action in version.to_station if "status" not in known.response(action).get("properties", {})}
     assert without == STATUSLESS & set(version.to_station)
 
 

@@ -60,9 +60,7 @@ def test_the_required_fields_come_first_and_the_rest_in_the_schemas_order(action
         (
             "ReserveNow",
             "expiryDate",
-            Parameter(
-                field="expiryDate", name="ExpiryDate", type="string", required=True, format="date-time"
-            ),
+            Parameter(field="expiryDate", name="ExpiryDate", type="string", required=True, format="date-time"),
         ),
         # behind a $ref
         (

@@ -303,9 +303,7 @@ def test_a_frame_without_a_readable_id_is_answered_where_the_version_has_an_id_f
     assert refusal(new_peer(version=OTHER).receive(text)) == ("-1", "RpcFrameworkError")
 
 
-@pytest.mark.parametrize(
-    "text", ['[9,"s-1",{}]', "[9]", '[6,"s-1","Heartbeat",{}]', '[-2,"s-1","Heartbeat",{}]']
-)
+@pytest.mark.parametrize("text", ['[9,"s-1",{}]', "[9]", '[6,"s-1","Heartbeat",{}]', '[-2,"s-1","Heartbeat",{}]'])
 def test_an_unknown_message_type_is_ignored_in_16(text):
     """J28."""
     assert isinstance(new_peer().receive(text), Dropped)
@@ -384,9 +382,7 @@ async def test_limits_go_out_as_a_station_that_checks_them_takes_them():
     }
     ours = new_peer().call("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile})
     assert '"limit":0.3}' in ours.text
-    await validate_payload(
-        unpack(ours.text), "1.6"
-    )  # raises where the ocpp package's stations would refuse it
+    await validate_payload(unpack(ours.text), "1.6")  # raises where the ocpp package's stations would refuse it
 
 
 @pytest.mark.parametrize(
@@ -471,26 +467,20 @@ def test_an_answer_against_its_schema_fails_in_strict_and_is_told_in_lenient(pay
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
-    lambda children: (
-        st.lists(children, max_size=5) | st.dictionaries(st.text(max_size=10), children, max_size=5)
-    ),
+    lambda children: st.lists(children, max_size=5) | st.dictionaries(st.text(max_size=10), children, max_size=5),
     max_leaves=15,
 )
 NAMES = st.sampled_from([*sorted(V16.from_station), "Reset", "Nonsense"])
 FRAMES = st.one_of(
     st.lists(JSON, max_size=6),
-    st.tuples(
-        st.sampled_from([2, 3, 4, 5, 9]), st.sampled_from(["a", "b", "ours-1"]) | JSON, NAMES | JSON, JSON
-    ),
+    st.tuples(st.sampled_from([2, 3, 4, 5, 9]), st.sampled_from(["a", "b", "ours-1"]) | JSON, NAMES | JSON, JSON),
     st.tuples(st.just(3), st.sampled_from(["ours-1", "a"]), JSON),
     st.tuples(st.just(4), st.sampled_from(["ours-1", "a"]), JSON, JSON, JSON),
     st.tuples(
         st.just(2),
         st.sampled_from(["a", "b"]),
         st.just("StartTransaction"),
-        st.fixed_dictionaries(
-            {}, optional={"connectorId": JSON, "idTag": JSON, "meterStart": JSON, "timestamp": JSON}
-        ),
+        st.fixed_dictionaries({}, optional={"connectorId": JSON, "idTag": JSON, "meterStart": JSON, "timestamp": JSON}),
     ),
 )
 DATA = st.text() | st.binary() | FRAMES.map(json.dumps) | FRAMES.map(lambda frame: json.dumps(frame)[:-2])

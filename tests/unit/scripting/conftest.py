@@ -52,9 +52,7 @@ def station() -> Iterator[FakeStation]:
 
 @pytest.fixture
 def request_(station: FakeStation) -> AuthorizeRequest:
-    return AuthorizeRequest(
-        station=station, version="1.6", payload={"idTag": "04A2B3C4"}, id_token="04A2B3C4"
-    )
+    return AuthorizeRequest(station=station, version="1.6", payload={"idTag": "04A2B3C4"}, id_token="04A2B3C4")
 
 
 @pytest.fixture

@@ -47,9 +47,7 @@ async def test_while_a_script_blocks_another_station_is_answered(
     script: Script, request_: AuthorizeRequest, station: Any
 ) -> None:
     """H03: a blocking library delays nobody else."""
-    body = HANGS.replace(
-        "    station.entered", "    if request.id_token == 'free': return None\n    station.entered"
-    )
+    body = HANGS.replace("    station.entered", "    if request.id_token == 'free': return None\n    station.entered")
     asked = chain(script(body, "hangs"), script(BLOCKS, "next"))
     hung = asyncio.create_task(asked.ask("authorize", request_))
     await reached(station.entered)
@@ -96,9 +94,7 @@ async def test_many_scripts_that_hang_leave_every_station_answered(
     assert asked.errors == count
 
 
-async def test_a_thread_that_comes_back_serves_again(
-    script: Script, request_: AuthorizeRequest, station: Any
-) -> None:
+async def test_a_thread_that_comes_back_serves_again(script: Script, request_: AuthorizeRequest, station: Any) -> None:
     asked = chain(script(HANGS), timeout=SHORT)
     await asyncio.gather(*(asked.ask("authorize", request_) for _ in range(100)))
     station.gate.set()
@@ -106,13 +102,9 @@ async def test_a_thread_that_comes_back_serves_again(
     assert await asked.ask("authorize", request_) == Authorization.accepted()
 
 
-async def test_a_result_after_the_timeout_is_ignored(
-    script: Script, request_: AuthorizeRequest, station: Any
-) -> None:
+async def test_a_result_after_the_timeout_is_ignored(script: Script, request_: AuthorizeRequest, station: Any) -> None:
     """H07: neither this request's answer nor the next one's."""
-    body = HANGS.replace(
-        "    station.entered", "    if request.id_token == 'next': return None\n    station.entered"
-    )
+    body = HANGS.replace("    station.entered", "    if request.id_token == 'next': return None\n    station.entered")
     told: list[str] = []
     asked = chain(script(body), timeout=SHORT, on_failure=told.append)
     assert await asked.ask("authorize", request_) is None

@@ -150,9 +150,7 @@ async def test_a_failure_names_the_line_in_the_script_and_its_log_the_traceback(
     assert 'site.py", line 7, in authorize\n    return int(request.id_token)' in logs[0]["exception"]
 
 
-async def test_a_failure_from_a_library_names_the_scripts_own_line(
-    script: Script, request_: AuthorizeRequest
-) -> None:
+async def test_a_failure_from_a_library_names_the_scripts_own_line(script: Script, request_: AuthorizeRequest) -> None:
     asked = chain(script("def authorize(self, request):\n    re.compile('(')"))
     await asked.ask("authorize", request_)
     assert asked.last_error.startswith("site.py: line 6: authorize: ")
@@ -170,9 +168,7 @@ async def test_the_kept_text_of_a_failure_is_bounded(script: Script, request_: A
 async def test_data_that_cannot_be_sent_is_a_failure_of_the_script(
     script: Script, request_: AuthorizeRequest, data: str
 ) -> None:
-    body = (
-        f"async def data_transfer(self, request): return DataTransferAnswer(status='Accepted', data={data})"
-    )
+    body = f"async def data_transfer(self, request): return DataTransferAnswer(status='Accepted', data={data})"
     asked = chain(script(body), on_error="reject")
     request = DataTransferRequest(station=request_.station, version="1.6", payload={}, vendor_id="V")
     assert await asked.ask("data_transfer", request) == DataTransferAnswer(status="Rejected")

@@ -153,9 +153,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         ("def authorize(self, request): yield 1", "authorize contains `yield`"),
     ],
 )
-def test_a_method_that_would_never_be_asked_rightly_is_a_problem(
-    script: Script, method: str, what: str
-) -> None:
+def test_a_method_that_would_never_be_asked_rightly_is_a_problem(script: Script, method: str, what: str) -> None:
     found = problem(script(f"{FILE}    NAME = 'x'\n    {method}\n", whole=True))
     assert found.where == ("line 2" if method == "authorize = True" else "line 4")
     assert what in found.what

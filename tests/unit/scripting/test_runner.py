@@ -69,9 +69,7 @@ async def test_a_script_that_does_not_load_stops_the_start_and_runs_no_other(
     await runner.stop()
 
 
-async def test_check_names_the_problems_of_all_scripts_and_starts_none(
-    script: Script, tmp_path: Path
-) -> None:
+async def test_check_names_the_problems_of_all_scripts_and_starts_none(script: Script, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     good = script(f"def started(self): open({str(trace)!r}, 'w').close()", "good")
     paths = [

@@ -108,7 +108,7 @@ class Rig:
             task.cancel()
         await self.queue.close()
         await self.runner.stop()
-        self.last_values.flush()
+        self.last_values.flush_all()
         await self.store.close()
 
     async def until(self, condition: Callable[[], object]) -> None:

@@ -79,7 +79,7 @@ async def test_a_stop_that_was_stored_ends_it_though_the_values_were_not(rig, st
     async with rig.station() as station:
         await station.start_transaction(meter=100)
         await station.settle()
-        rig.last_values.flush()
+        rig.last_values.flush_all()
         await station.stop_transaction(1)
         await station.settle()
         rig.last_values._changed.clear()
@@ -109,5 +109,5 @@ async def test_scripts_points_and_configuration_come_back(start):
 async def test_nothing_is_stored_of_a_station_that_says_nothing_new(rig):
     async with rig.station() as station:
         await station.settle()
-        rig.last_values.flush()
+        rig.last_values.flush_all()
         assert rig.last_values._changed == {}

@@ -57,9 +57,7 @@ async def test_reading_on_a_full_disk_does_not_look_like_recovery(store):
     await set_page_limit(store, 40)
     await fill(store, 1)
     first = start(1, id_tag="x" * 400)
-    found = store.find_start(
-        first.station, first.connector, first.id_tag, first.start_timestamp, first.meter_start
-    )
+    found = store.find_start(first.station, first.connector, first.id_tag, first.start_timestamp, first.meter_start)
     assert found is not None
     assert not store.healthy
 

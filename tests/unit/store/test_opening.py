@@ -73,9 +73,7 @@ async def test_damaged_file(path):
 def test_file_of_a_newer_version(path):
     Store.open(path).close_sync()
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name) VALUES ('ocpp-bridge', '999_x')"
-        )
+        connection.execute("INSERT INTO _sqlite_migrations (migration_set, name) VALUES ('ocpp-bridge', '999_x')")
     for opening in (Store.open, Store.peek, Store.edit):
         with pytest.raises(StoreError, match=r"newer version.*999_x"):
             opening(path)

@@ -16,9 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def test_station_comes_back_as_it_was_put(store, reopen):
-    other = station(
-        id="B", name="B", version=None, registration=None, heartbeat_interval=None, last_seen=None, boot={}
-    )
+    other = station(id="B", name="B", version=None, registration=None, heartbeat_interval=None, last_seen=None, boot={})
     await store.put_station(station())
     await store.put_station(other)
     await store.close()

@@ -15,9 +15,9 @@ async def test_start_is_in_the_file_when_it_is_acknowledged(store, rows):
     """D01: another program finds the row before the answer can leave."""
     number, authorization, repeated = await store.start_transaction(start(reservation_id=7))
     assert (number, authorization, repeated) == (1, ACCEPTED, False)
-    assert rows(
-        "SELECT id, station, connector_id, id_tag, meter_start, reservation_id FROM transactions"
-    ) == [(1, "CP001", 1, "TAG1", 1000.0, 7)]
+    assert rows("SELECT id, station, connector_id, id_tag, meter_start, reservation_id FROM transactions") == [
+        (1, "CP001", 1, "TAG1", 1000.0, 7)
+    ]
 
 
 async def test_ten_equal_starts_at_once_are_one_transaction(store, rows):
@@ -113,9 +113,7 @@ async def test_stop_of_no_transaction_is_kept_once_as_an_orphan(store, rows, num
     """B08, J40."""
     for _ in range(2):
         assert await store.stop_transaction(stop(number)) is None
-    assert rows("SELECT station, transaction_id, meter_stop FROM orphan_stops") == [
-        ("CP001", str(number), 8500.0)
-    ]
+    assert rows("SELECT station, transaction_id, meter_stop FROM orphan_stops") == [("CP001", str(number), 8500.0)]
 
 
 async def test_stop_naming_another_stations_transaction_leaves_it_alone(store, rows):

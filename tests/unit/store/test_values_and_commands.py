@@ -54,9 +54,7 @@ async def test_values_beyond_one_commit_are_all_written(store, path):
 
 
 async def test_value_that_cannot_be_written_is_left_out_and_counted(store):
-    store.put_values_soon(
-        [value("a"), value("b\ud800"), value("c", object()), value("d", server_time=10**400)]
-    )
+    store.put_values_soon([value("a"), value("b\ud800"), value("c", object()), value("d", server_time=10**400)])
     await settled(store)
     assert [one.path for one in store.load_values()] == ["a"]
     assert (store.dropped, store.healthy) == (3, True)
@@ -65,16 +63,13 @@ async def test_value_that_cannot_be_written_is_left_out_and_counted(store):
 async def test_command_and_its_end_are_one_row(store, rows):
     first, second = store.log_command(COMMAND_RECORD), store.log_command(COMMAND_RECORD)
     store.end_command(
-        CommandEnd(
-            handle=first, state="Accepted", status="Accepted", response={"status": "Accepted"}, ended=11.0
-        )
+        CommandEnd(handle=first, state="Accepted", status="Accepted", response={"status": "Accepted"}, ended=11.0)
     )
     await settled(store)
     store.end_command(CommandEnd(handle=second, state="Timeout", error="no answer", ended=40.0))
     await settled(store)
     logged = rows(
-        "SELECT id, station, action, user, payload, requested, state, status, response, error, ended "
-        "FROM commands"
+        "SELECT id, station, action, user, payload, requested, state, status, response, error, ended FROM commands"
     )
     assert [(*row[:4], json.loads(row[4]), *row[5:]) for row in logged] == [
         (
