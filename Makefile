@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo run test lint format bench clean
+.PHONY: help demo run test lint format bench docs clean
 
 help:
 	@echo 'make demo    simulated stations that charge, read back through OPC UA'
@@ -14,6 +14,7 @@ help:
 	@echo 'make lint    ruff, mypy, import-linter'
 	@echo 'make format  let ruff format and repair what it can'
 	@echo 'make bench   the figures of the README'
+	@echo 'make docs    write the generated parts of README.md and docs/ anew'
 	@echo 'make clean   remove .venv and caches'
 
 demo: .venv/run.stamp
@@ -37,6 +38,9 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: .venv/dev.stamp
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

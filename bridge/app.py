@@ -1,6 +1,7 @@
 """The composition root: puts the rooms together and runs them. The only room that knows both servers."""
 
 import asyncio
+import gc
 import itertools
 import sys
 import time
@@ -94,6 +95,8 @@ class Bridge:
             await self.stop()
             raise
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
+        gc.collect()
+        gc.freeze()  # what lives as long as the program is not looked through again and again
         log.info("bridge.started", ocpp=self.ocpp.url, opcua=self.opcua.endpoint)
 
     async def _open_opcua(self) -> None:
