@@ -19,7 +19,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "write": (write.TITLE, write.run),
     "stations": (stations.TITLE, stations.run),
 }
-LIMIT = 240  # s; a benchmark that hangs ends, and its processes with it
+LIMIT = 240  # s for each; a benchmark that hangs ends, and its processes with it
 
 
 def main() -> None:
@@ -32,11 +32,11 @@ def main() -> None:
     allow_many_files()
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, _end)  # as an exception, so that every process that was started ends too
-    signal.alarm(LIMIT)
     logging.getLogger("asyncua").setLevel(logging.ERROR)  # the client remarks on every session
     began, results = time.monotonic(), dict[str, list[Figure]]()
     for name in options.names or BENCHMARKS:
         title, run = BENCHMARKS[name]
+        signal.alarm(LIMIT)
         results[name] = run()
         show(name, title, results[name])
     if options.json:

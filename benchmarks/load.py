@@ -3,6 +3,9 @@
 {"do": "boot"}                    connects and boots every station: {"seconds", "refused"}
 {"do": "calls", "sessions": N}    N sessions of every station, each CALL as soon as the one before it was
                                   answered: {"calls", "errors", "seconds", "cpu"}
+{"do": "start"}                   a transaction at connector 1 of every station: {"calls", "errors"}
+{"do": "repeat", "action": A, "seconds": S}    one action of every station as `calls` does it, so long; MeterValues
+                                  are of the transaction that `start` has started
 {"do": "trickle", "seconds": S, "rate": R}    R MeterValues a second in all: {"calls", "errors"}
 """
 
@@ -10,7 +13,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from itertools import chain, count
 from typing import Any
 
@@ -18,7 +21,7 @@ import msgspec
 import uvloop
 
 from benchmarks.processes import allow_many_files
-from benchmarks.traffic import Call, boot, encode, meter_values, session
+from benchmarks.traffic import Call, boot, encode, meter_values, repeated, session, start
 from benchmarks.wire import Socket, connect
 
 CONNECTING = 50  # stations that connect at the same time
@@ -32,22 +35,31 @@ class Station:
         self._sessions = count(number * 1000)
         self._ids = count(1)
         self._calls: Generator[Call, int, None] | Iterator[Call] = iter(())
-        self._done: asyncio.Future[None] | None = None
+        self._done: asyncio.Future[int] | None = None
+        self._transaction = 0
         self.sent = 0
         self.errors = 0
         self.registered = False
         socket.received = self._received
 
-    async def play(self, calls: Generator[Call, int, None] | Iterator[Call]) -> None:
-        """Sends these CALLs; ends with the answer to the last."""
+    async def play(self, calls: Generator[Call, int, None] | Iterator[Call]) -> int:
+        """Sends these CALLs; ends with the answer to the last, and returns its transactionId (0: it has none)."""
         self._calls, self._done = calls, asyncio.get_running_loop().create_future()
         self._send(next(calls))
-        await self._done
+        return await self._done
 
     async def charge(self, sessions: int) -> None:
         """Whole charging sessions, on the two connectors in turn."""
         for number in range(sessions):
             await self.play(session(next(self._sessions), number % 2 + 1))
+
+    async def start(self) -> None:
+        """A transaction at connector 1 that is never stopped."""
+        self._transaction = await self.play(chain([start(next(self._sessions), 1)]))
+
+    async def repeat(self, action: str, seconds: float) -> None:
+        """One action over and over."""
+        await self.play(repeated(action, self._sessions, self._transaction, seconds))
 
     def _send(self, call: Call) -> None:
         self.sent += 1
@@ -72,7 +84,7 @@ class Station:
             self._send(calls.send(transaction) if isinstance(calls, Generator) else next(calls))
         except StopIteration:
             if self._done is not None and not self._done.done():
-                self._done.set_result(None)
+                self._done.set_result(transaction)
 
 
 class Load:
@@ -97,13 +109,13 @@ class Load:
         return {"seconds": time.perf_counter() - began, "refused": refused, **self._counted()}
 
     async def calls(self, sessions: int) -> dict[str, Any]:
-        began, cpu = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(station.charge(sessions) for station in self.stations))
-        return {
-            "seconds": time.perf_counter() - began,
-            "cpu": time.process_time() - cpu,
-            **self._counted(),
-        }
+        return await self._together(station.charge(sessions) for station in self.stations)
+
+    async def start(self) -> dict[str, Any]:
+        return await self._together(station.start() for station in self.stations)
+
+    async def repeat(self, action: str, seconds: float) -> dict[str, Any]:
+        return await self._together(station.repeat(action, seconds) for station in self.stations)
 
     async def trickle(self, seconds: float, rate: float) -> dict[str, Any]:
         """MeterValues of the stations in turn, evenly over the time, whether they are answered or not."""
@@ -115,6 +127,12 @@ class Load:
             await station.play(chain([meter_values(number % 2 + 1, 0, number, number % 20)]))
             number += 1
         return self._counted()
+
+    async def _together(self, work: Iterator[Coroutine[Any, Any, None]]) -> dict[str, Any]:
+        """What all stations do at the same time, and what it took."""
+        began, cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*work)
+        return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, **self._counted()}
 
     def _counted(self) -> dict[str, Any]:
         """What was sent since the last count, and how much of it was refused."""
