@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from bridge.points.rows import Row, Type
+from bridge.points.tree import Group, Quality, Update
 from bridge.points.units import CONVERSIONS, Conversion
 from bridge.points.values import number, parse_time
 
@@ -29,13 +30,23 @@ class Measurand:
     description: str
 
 
-class Reading(NamedTuple):
-    """One sampled value: for the point of `row`, in its unit. `value` None: it could not be read (`problem`)."""
+class Telegram(NamedTuple):
+    """What a MeterValue array changes: the updates, the newest time in it that can be believed, the last value of the
+    energy register (Wh), and why a value could not be read ("" when all could).
+    """
+
+    updates: list[Update]
+    time: float | None
+    register: float | None
+    problem: str
+
+
+class Plan(NamedTuple):
+    """How sampled values of one kind are read: their row, and how their unit is converted (None: not at all)."""
 
     row: Row
-    value: float | None
-    time: float | None
-    problem: str = ""
+    conversion: Conversion | None
+    wrong: str  # why they cannot be read
 
 
 UnitOf = Callable[[Mapping[str, Any]], tuple[str, float]]
@@ -52,7 +63,7 @@ class Measurands:
     phases: tuple[str, ...]
     locations: tuple[str, ...]
     _rows: dict[str, Row] = field(default_factory=dict)
-    _plans: dict[tuple[str | None, ...], tuple[Row, Conversion | None]] = field(default_factory=dict)
+    _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
 
     def rows(self) -> tuple[Row, ...]:
         """The rows that every connector has: each measurand without phase, at its usual location."""
@@ -75,66 +86,86 @@ class Measurands:
             return None
         return self._row(measurand, phase, location)
 
-    def readings(self, meter_values: Any, unit_of: UnitOf | None = None) -> list[Reading]:
-        """Every numeric sampled value of a MeterValue array, in order; what is none is passed over.
+    def telegram(
+        self, group: Group, meter_values: Any, believe: Callable[[float], float | None], unit_of: UnitOf | None = None
+    ) -> Telegram:
+        """The updates of a MeterValue array for the points of a group, in order; what is no sampled value is passed
+        over. Points that the group does not have yet are made.
 
-        `unit_of` gives the unit of a sampled value and the factor of its multiplier; without it the field `unit`
-        is the unit (OCPP 1.6).
+        `believe` judges a timestamp (Unix seconds): it, or None. `unit_of` gives the unit of a sampled value and the
+        factor of its multiplier; without it the field `unit` is the unit (OCPP 1.6).
         """
-        found: list[Reading] = []
+        updates: list[Update] = []
+        latest: float | None = None
+        register: float | None = None
+        problem = ""
         for meter_value in meter_values if isinstance(meter_values, list) else [meter_values]:
-            if isinstance(meter_value, dict):
-                time, samples = _time(meter_value.get("timestamp")), meter_value.get("sampledValue")
-                self._read(samples if isinstance(samples, list) else [samples], time, unit_of, found)
-        return found
+            if not isinstance(meter_value, dict):
+                continue
+            stamp, samples = _time(meter_value.get("timestamp")), meter_value.get("sampledValue")
+            time = None if stamp is None else believe(stamp)
+            if time is not None and (latest is None or time > latest):
+                latest = time
+            all_samples = samples if isinstance(samples, list) else [samples]
+            found, wrong = self._read(group, all_samples, time, unit_of, updates)
+            register = register if found is None else found
+            problem = wrong or problem
+        return Telegram(updates, latest, register, problem)
 
-    def _read(self, samples: list[Any], time: float | None, unit_of: UnitOf | None, found: list[Reading]) -> None:
-        plans, factor = self._plans, 1.0
+    def _read(
+        self,
+        group: Group,
+        samples: list[Any],
+        time: float | None,
+        unit_of: UnitOf | None,
+        updates: list[Update],
+    ) -> tuple[float | None, str]:
+        plans, slots, good, factor = self._plans, group.layout.index, Quality.GOOD, 1.0
+        register, problem = None, ""
         for sample in samples:
-            if not isinstance(sample, dict) or sample.get("format") == "SignedData":
+            if type(sample) is not dict:
                 continue
             get = sample.get
             unit = get("unit")
             if unit_of is not None:
                 unit, factor = unit_of(sample)
-            plan_key = get("measurand"), get("phase"), get("location"), unit
+            kind = get("measurand"), get("phase"), get("location"), unit, get("format")
             try:
-                plan = plans.get(plan_key) or self._plan(*plan_key)
+                plan = plans.get(kind) or self._plan(kind)
             except TypeError:  # a list or an object where a name belongs
                 continue
             if plan is None:
                 continue
-            row, conversion = plan
+            row, conversion, wrong = plan
+            slot = slots.get(row.key)
+            if slot is None and (slot := group.extend(row)) is None:
+                continue
             try:
                 value = number(get("value"))
+                if conversion is not None or factor != 1.0 or wrong:
+                    value = _converted(value * factor, conversion, wrong)
             except ValueError as error:
-                found.append(Reading(row, None, time, f"{row.name}: {error}"))
+                problem = f"{row.name}: {error}"
+                updates.append(Update(slot, None, time, Quality.SUBNORMAL))
                 continue
-            if conversion is None:
-                found.append(Reading(row, None, time, f"{row.name}: {str(unit)[:50]} is no unit of it"))
-                continue
-            if factor != 1.0 or conversion.converts:
-                value = conversion.apply(value * factor)
-                if not isfinite(value):
-                    found.append(Reading(row, None, time, f"{row.name}: too large a number"))
-                    continue
-            found.append(_new(Reading, (row, value, time, "")))
+            if row.key == ENERGY_KEY:
+                register = value
+            updates.append(_new(Update, (slot, value, time, good)))
+        return register, problem
 
-    def _plan(self, *given: str | None) -> tuple[Row, Conversion | None] | None:
-        """The row of a sampled value and how its unit is converted: by measurand, phase, location and unit."""
-        name, phase, location, unit = given[0] or DEFAULT, given[1] or "", given[2] or "", given[3] or ""
+    def _plan(self, kind: tuple[Any, ...]) -> Plan | None:
+        """How sampled values of this measurand, phase, location, unit and format are read; None: they are not."""
+        name, phase, location, unit = kind[0] or DEFAULT, kind[1] or "", kind[2] or "", kind[3] or ""
         measurand = self.known.get(name)
-        if measurand is None or (phase and phase not in self.phases):
+        if measurand is None or kind[4] == "SignedData" or (phase and phase not in self.phases):
             return None
         if location and location not in self.locations:
             return None
         row = self._row(measurand, phase, "" if location == measurand.location else location)
         conversion = CONVERSIONS.get(unit or measurand.unit, None if unit else Conversion(""))
-        if conversion is not None and conversion.base != measurand.unit:
-            conversion = None
-        plan = (row, conversion)
-        if conversion is not None:  # whatever stations send as a unit, the memory stays bounded
-            self._plans[given] = plan
+        if conversion is None or conversion.base != measurand.unit:
+            return Plan(row, None, f"{str(unit)[:50]} is no unit of it")
+        plan = self._plans[kind] = Plan(row, conversion if conversion.converts else None, "")
         return plan
 
     def _row(self, measurand: Measurand, phase: str, location: str) -> Row:
@@ -152,6 +183,15 @@ class Measurands:
                 source="MeterValues, StopTransaction.transactionData",
             )
         return row
+
+
+def _converted(value: float, conversion: Conversion | None, wrong: str) -> float:
+    if wrong:
+        raise ValueError(wrong)
+    converted = value if conversion is None else conversion.apply(value)
+    if not isfinite(converted):
+        raise ValueError("too large a number")
+    return converted
 
 
 def _time(text: Any) -> float | None:

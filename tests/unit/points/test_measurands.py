@@ -1,10 +1,14 @@
 """Sampled values become the points of their measurands."""
 
+from typing import NamedTuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.points.measurands import Reading
+from bridge.points.layout import build_layout
+from bridge.points.rows import Row
+from bridge.points.tree import Group
 
 NOON = "2026-11-21T12:00:00Z"
 NOON_SECONDS = 1795262400.0
@@ -14,8 +18,23 @@ def telegram(**sample):
     return [{"timestamp": NOON, "sampledValue": [{"value": "1", **sample}]}]
 
 
+class Reading(NamedTuple):
+    """One sampled value as it reaches its point; value None: it could not be read."""
+
+    row: Row
+    value: float | None
+    time: float | None
+    problem: str
+
+
+def read(measurands, meter_values, unit_of=None) -> list[Reading]:
+    group = Group("CP1.Connector1", build_layout("connector", measurands.rows()), None)
+    updates, _, _, problem = measurands.telegram(group, meter_values, lambda stamp: stamp, unit_of)
+    return [Reading(group.row(slot), value, time, problem if value is None else "") for slot, value, time, _ in updates]
+
+
 def only(measurands, meter_values) -> Reading:
-    readings = list(measurands.readings(meter_values))
+    readings = read(measurands, meter_values)
     assert len(readings) == 1
     return readings[0]
 
@@ -96,7 +115,7 @@ def test_a_value_that_cannot_be_read_names_its_point_and_why(measurands, fields,
     ],
 )
 def test_what_ocpp_does_not_know_or_is_signed_is_passed_over(measurands, fields):
-    assert list(measurands.readings(telegram(**fields))) == []
+    assert read(measurands, telegram(**fields)) == []
 
 
 @pytest.mark.parametrize(
@@ -116,7 +135,7 @@ def test_what_ocpp_does_not_know_or_is_signed_is_passed_over(measurands, fields)
     ],
 )
 def test_what_is_no_meter_value_is_passed_over(measurands, meter_values):
-    assert list(measurands.readings(meter_values)) == []
+    assert read(measurands, meter_values) == []
 
 
 def test_an_object_where_an_array_belongs_is_taken(measurands):
@@ -135,7 +154,7 @@ def test_every_telegram_and_every_sample_is_read_in_order(measurands):
         {"timestamp": NOON, "sampledValue": [{"value": "1"}, {"value": "x"}, {"value": "2"}]},
         {"timestamp": "2026-11-21T12:00:01+00:00", "sampledValue": [{"value": "3"}]},
     ]
-    readings = [(reading.value, reading.time) for reading in measurands.readings(meter_values)]
+    readings = [(reading.value, reading.time) for reading in read(measurands, meter_values)]
     assert readings == [
         (1.0, NOON_SECONDS),
         (None, NOON_SECONDS),
@@ -145,13 +164,13 @@ def test_every_telegram_and_every_sample_is_read_in_order(measurands):
 
 
 def test_another_version_says_the_unit_with_a_factor(measurands):
-    readings = measurands.readings(telegram(value=2), lambda _sample: ("kWh", 10.0))
+    readings = read(measurands, telegram(value=2), lambda _sample: ("kWh", 10.0))
     assert [reading.value for reading in readings] == [20_000.0]
 
 
 @pytest.mark.parametrize("unit", [5, ["Wh"], {}])
 def test_a_unit_that_is_no_text_is_no_reading_of_that_unit(measurands, unit):
-    assert [reading.value for reading in measurands.readings(telegram(value=2, unit=unit)) if reading.value] == []
+    assert [reading.value for reading in read(measurands, telegram(value=2, unit=unit)) if reading.value] == []
 
 
 def test_points_of_one_measurand_are_the_same_row(measurands):
@@ -223,5 +242,5 @@ anything = st.recursive(
 
 @given(meter_values=anything)
 def test_nothing_that_is_json_makes_it_fail(table, meter_values):
-    for reading in table.measurands.readings(meter_values):
+    for reading in read(table.measurands, meter_values):
         assert (reading.value is None) is bool(reading.problem)
