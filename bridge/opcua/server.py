@@ -19,9 +19,10 @@ from bridge.opcua.services import Services
 from bridge.opcua.sessions import BridgeInternalServer
 from bridge.opcua.settings import BASIC256SHA256, NONE, OpcUaSettings
 from bridge.opcua.users import Users
+from bridge.opcua.variants import SharedDataValue, to_datetime
 from bridge.opcua.writer import Writer
 from bridge.points.rows import Row
-from bridge.points.tree import Tree
+from bridge.points.tree import Group, Tree
 
 __all__ = ["OpcUaServer", "OpcUaSettings"]
 
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 POINTS_URI = "urn:ocpp-bridge:points"
 TYPES_URI = "urn:ocpp-bridge:types"
 PRODUCT_URI = "urn:ocpp-bridge"
+
+_SERVICE_LEVEL = ua.NodeId(ua.ObjectIds.Server_ServiceLevel)
 
 _POLICIES = {
     NONE: (ua.SecurityPolicyType.NoSecurity,),
@@ -65,6 +68,7 @@ class OpcUaServer:
         self._users: Users | None = None
         self._server: _Server | None = None
         self._notifier: asyncio.Task[None] | None = None
+        self._levels: set[asyncio.Task[ua.StatusCode]] = set()
 
     async def start(self) -> None:
         """Opens the endpoint. Raises OSError where it is taken, ProjectError for a certificate that is no good."""
@@ -81,6 +85,8 @@ class OpcUaServer:
         await server.start()
         self.endpoint = server.endpoint.geturl()
         self._tree.listeners.append(self._aspace.watch.changed)
+        self._tree.listeners.append(self._level_changed)
+        self._level_changed(self._tree.bridge, [_level_slot(self._tree.bridge)])
         self._notifier = asyncio.create_task(self._aspace.watch.run())
 
     async def stop(self) -> None:
@@ -88,12 +94,27 @@ class OpcUaServer:
         if self._notifier is not None:
             self._notifier.cancel()
             self._tree.listeners.remove(self._aspace.watch.changed)
+            self._tree.listeners.remove(self._level_changed)
             self._notifier = None
         if self._server is not None:
             await self._server.stop()
             self._server = None
         if self._users is not None:
             self._users.close()
+
+    def _level_changed(self, group: Group, slots: list[int]) -> None:
+        """Bridge.ServiceLevel is the Server object's ServiceLevel too (OPC 10000-4 §6.6.2.4)."""
+        slot = _level_slot(self._tree.bridge)
+        if group is not self._tree.bridge or slot not in slots:
+            return
+        level, received = group.value("ServiceLevel"), group.sample(slot).server_time
+        if isinstance(level, int):
+            variant = ua.Variant(min(level, 255), ua.VariantType.Byte)
+            value = SharedDataValue(variant, SourceTimestamp=None if received is None else to_datetime(received))
+            writing = self._aspace.write_attribute_value(_SERVICE_LEVEL, ua.AttributeIds.Value, value)
+            task = asyncio.get_running_loop().create_task(writing)
+            self._levels.add(task)
+            task.add_done_callback(self._levels.discard)
 
     async def _prepare(self, server: "_Server", internal: BridgeInternalServer) -> None:
         uri = application_uri()
@@ -113,6 +134,11 @@ class OpcUaServer:
         built = datetime.fromtimestamp(Path(bridge.__file__).stat().st_mtime, UTC)  # noqa: ASYNC240 - one file
         await server.set_build_info(PRODUCT_URI, "ocpp-bridge", "ocpp-bridge", self._version, "", built)
         self._aspace.add_roots()
+
+
+def _level_slot(bridge: Group) -> int:
+    slot = bridge.slot("ServiceLevel")
+    return -1 if slot is None else slot
 
 
 class _Server(Server):

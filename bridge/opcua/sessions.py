@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from typing import Any, Protocol
+from typing import Any
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
@@ -10,21 +10,15 @@ from asyncua.crypto.permission_rules import User
 from asyncua.server.address_space import AttributeService, MethodService, NodeManagementService
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
-from asyncua.server.subscription_service import SubscriptionService
 
 from bridge.opcua.address_space import TreeAddressSpace
 from bridge.opcua.services import Services
+from bridge.opcua.subscriptions import Channel, SubscribingSession, Subscriptions
 from bridge.opcua.users import BridgeUser, Users
 from bridge.opcua.views import TreeViews
 
 
-class Channel(Protocol):
-    """The connection that a session is on."""
-
-    session: InternalSession | None
-
-
-class Session(InternalSession):
+class Session(SubscribingSession):
     """A client's session. `user` is who it is, from ActivateSession on; before that nobody asks."""
 
     user: BridgeUser
@@ -87,7 +81,7 @@ class BridgeInternalServer(InternalServer):
 
     aspace: TreeAddressSpace
     method_service: MethodService
-    subscription_service: SubscriptionService
+    subscription_service: Subscriptions
     time_task: asyncio.Task[None] | None
     supported_tokens: tuple[type, ...]
 
@@ -106,7 +100,7 @@ class BridgeInternalServer(InternalServer):
         self.view_service = TreeViews(aspace)
         self.method_service = MethodService(aspace)
         self.node_mgt_service = NodeManagementService(aspace)
-        self.subscription_service = SubscriptionService(aspace, iserver=self)
+        self.subscription_service = Subscriptions(aspace, iserver=self)
         self.isession.aspace = aspace
         self.isession.subscription_service = self.subscription_service
 

@@ -8,6 +8,7 @@ import pytest
 from asyncua import Server, ua
 from asyncua.server import address_space, binary_server_asyncio, internal_server, internal_session, uaprocessor
 from asyncua.server.monitored_item_service import MonitoredItemService
+from asyncua.server.subscription_service import SubscriptionService
 from asyncua.ua.ua_binary import struct_to_binary
 
 from bridge.opcua.processor import Listener, Processor, Protocol
@@ -45,6 +46,14 @@ SIGNATURES = [
     (
         binary_server_asyncio.OPCUAProtocol.__init__,
         ["self", "iserver", "policies", "clients", "closing_tasks", "limits"],
+    ),
+    (MonitoredItemService._create_data_change_monitored_item, ["self", "params"]),
+    (MonitoredItemService._modify_monitored_item, ["self", "params"]),
+    (MonitoredItemService._revise_queue_size, ["self", "requested"]),
+    (MonitoredItemService.datachange_callback, ["self", "handle", "value", "error"]),
+    (
+        SubscriptionService.create_subscription,
+        ["self", "params", "callback", "session_id", "request_callback"],
     ),
 ]
 
