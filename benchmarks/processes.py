@@ -69,6 +69,15 @@ class Child:
     def ended(self) -> bool:
         return self._process.poll() is not None
 
+    def stay_on(self, core: int) -> None:
+        """Keeps the process, with all the threads that it has, on one core."""
+        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+    def fill_in(self) -> None:
+        """Lets the process run only where nobody else wants to."""
+        os.sched_setscheduler(self._process.pid, os.SCHED_IDLE, os.sched_param(0))
+
     def _all(self) -> list[psutil.Process]:
         return [self._measured, *self._measured.children(recursive=True)]
 

@@ -86,7 +86,7 @@ def add_user(
     role: Annotated[Role, typer.Option("--role", help="What the user may do.")] = "operator",
     stdin: StdinOption = False,
 ) -> None:
-    """Print a [[user]] table for config.toml, with the hash of the password that is asked for."""
+    """Print a user's table for config.toml, with the hash of the password that is asked for."""
     if not name or not name.isprintable():
         raise typer.BadParameter("expected a name without control characters", param_hint="NAME")
     secret = ask_password(f"Password of {name}", stdin)

@@ -24,6 +24,8 @@ from bridge.station.session import Session
 log = structlog.get_logger()
 
 BACKLOG = 1024  # connections that wait to be accepted, when all stations come back at once
+GOING = 1012, "the central system stops"
+WORK_TIMEOUT = 1.0  # s that a script which is still deciding gets when its station has been disconnected
 MAX_IDENTITY = 48  # OCPP 2.0.1 §4.1: identifierString[48]; 1.6 sets no limit
 _IDENTITY = re.compile(r"[^\x00-\x1f\x7f/]+")
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -60,7 +62,8 @@ class OcppServer:
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._working: set[asyncio.Task[None]] = set()
-        self._last_gone: asyncio.Event | None = None
+        self._stopping = False
+        self._last_gone = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -87,13 +90,17 @@ class OcppServer:
         """Takes no new station, closes the connections (1012) and waits until each has ended."""
         if self._server is None:
             return
+        self._stopping = True
         self._server.close()
         for connection in list(self._connections):
-            connection.close(1012, "the central system stops")
+            connection.close(*GOING)
         if self._connections:
-            self._last_gone = asyncio.Event()
             await self._last_gone.wait()
-        await asyncio.gather(*self._working)
+        if self._working:
+            _, late = await asyncio.wait(self._working, timeout=WORK_TIMEOUT)
+            for worker in late:  # its station is gone and sends again what was not answered
+                worker.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _connection(self) -> Connection:
         settings = self._settings
@@ -109,6 +116,8 @@ class OcppServer:
     def made(self, connection: Connection) -> None:
         """A TCP connection has been accepted."""
         self._connections.add(connection)
+        if self._stopping:  # it had been accepted when the listening ended
+            connection.close(*GOING)
 
     async def admit(self, connection: Connection, request: Request) -> Response | None:
         """The handshake: HTTP 404 for what is no station here, 401 for a wrong password."""
@@ -161,7 +170,7 @@ class OcppServer:
     def gone(self, connection: Connection) -> None:
         """A connection has ended."""
         self._connections.discard(connection)
-        if self._last_gone is not None and not self._connections:
+        if self._stopping and not self._connections:
             self._last_gone.set()
 
 

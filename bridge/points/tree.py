@@ -149,7 +149,9 @@ class Group:
         )
 
     def _last(self, slot: int) -> tuple[Value, float]:
-        """The last value of a sparse slot and its SourceTimestamp; NaN: it has none."""
+        """The last value of a slot and its SourceTimestamp; NaN: it has none."""
+        if slot < self.layout.dense:
+            return self._values[slot], self._sources[slot]
         value, _, source, _ = self._sparse.get(slot, EMPTY)
         return value, NAN if source is None else source
 
@@ -234,10 +236,9 @@ class Tree:
         for slot, given, time, quality in updates:
             value, source = given, now if time is None else time
             if quality is _GOOD:
-                # False where there is no source: it is NaN
-                if slot < dense and source < sources[slot] - skew and time is not None and values[slot] is not None:
-                    continue
-                if slot >= dense and time is not None and self._is_late(group, slot, time):
+                # the comparison is False where there is no source: it is NaN
+                maybe_late = time is not None and (slot >= dense or source < sources[slot] - skew)
+                if maybe_late and self._is_late(group, slot, source, now):
                     continue
             elif quality is _SUBNORMAL and value is None:
                 value, _, before, _ = group._raw(slot)
@@ -282,9 +283,10 @@ class Tree:
             if slot is not None and group.row(slot).type is row.type:
                 self.restore(group, slot, sample)
 
-    def _is_late(self, group: Group, slot: int, time: float) -> bool:
-        value, source = group._last(slot)
-        return value is not None and time < source - self._max_clock_skew  # False where there is no source
+    def _is_late(self, group: Group, slot: int, time: float, now: float) -> bool:
+        """Long before the last value, unless that one's time has yet to come: our own clock was ahead then."""
+        value, source = group._last(slot)  # NaN where there is no source: nothing is late
+        return value is not None and time < source - self._max_clock_skew and source <= now + self._max_clock_skew
 
     def _tell(self, group: Group, slots: list[int]) -> None:
         for listener in self.listeners:

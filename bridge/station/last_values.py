@@ -29,9 +29,10 @@ class LastValues:
 
     async def flush(self, now: float) -> None:
         """Hands what has changed since the last time to the store, a slice at a time. `now`: Unix seconds."""
-        changed, self._changed = list(self._changed.items()), {}
-        for start in range(0, len(changed), SLICE):
-            self._put(changed[start : start + SLICE])
+        groups = list(self._changed)
+        for start in range(0, len(groups), SLICE):
+            # one slice leaves the notes at a time: what a stop interrupts is left for flush_all
+            self._put([(group, self._changed.pop(group)) for group in groups[start : start + SLICE]])
             await asyncio.sleep(0)
         self._written = now
 

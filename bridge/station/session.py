@@ -89,6 +89,8 @@ class Session:
 
     def take(self, data: str | bytes) -> None:
         """Takes a frame, and sends what can be answered at once."""
+        if self._closed:
+            return  # a newer connection has taken over: what the station sent over this one is of before
         text = self._receive(data)
         if text is None:
             return
@@ -335,6 +337,7 @@ class Session:
             self._triggered |= self._dialect.triggered(action, payload)  # may come before the answer is looked at
             try:
                 async with asyncio.timeout(self._context.settings.call_timeout):
+                    await self._link.drain()  # or CALLs that time out would pile up before a station that reads nothing
                     await self.send(outgoing.text, _shown(action, payload))
                     if sent is not None:
                         sent()

@@ -120,15 +120,26 @@ def running_updates(running: Running, group: Group, register: float | None, time
 
 
 def _show_ended(context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool) -> None:
-    values: dict[str, Value] = {"Transaction.Stop.Energy": stopped.energy}
+    updates = _updates(group, {"Transaction.Stop.Energy": stopped.energy}, time)
     if clear:
-        values |= {
+        ended: dict[str, Value] = {
             "Transaction.Active": False,
             "Transaction.Id": "",
             "Transaction.IdTag": "",
             "Transaction.Energy": stopped.energy,
         }
-    context.tree.apply(group, _updates(group, values, time), context.clock())
+        updates += _updates(group, ended, _not_before(group, time))
+    context.tree.apply(group, updates, context.clock())
+
+
+def _not_before(group: Group, time: float | None) -> float | None:
+    """None, the time of receipt, where the station's time of an end lies before what is shown of the transaction.
+
+    It has ended all the same: as a value of long ago it would be passed over, and run for ever.
+    """
+    slots = (group.slot(key) for key in ("Transaction.Active", "Transaction.Energy"))
+    shown = [group.sample(slot).source_time for slot in slots if slot is not None]
+    return None if time is not None and any(last is not None and time < last for last in shown) else time
 
 
 def _updates(group: Group, values: Mapping[str, Value], time: float | None) -> list[Update]:

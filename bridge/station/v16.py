@@ -121,9 +121,10 @@ async def start_transaction(
         )
         return await _id_tag_info(context, known, "start_transaction", request)
 
-    begun = await transactions.begin(context, known, group, start, ask)
+    at = group if number else None  # the station itself, connector 0, has no transaction's points
+    begun = await transactions.begin(context, known, at, start, ask)
     answer = {"transactionId": begun.id, "idTagInfo": begun.authorization}
-    return Answer(answer, group if begun.shown else None, begun.show)
+    return Answer(answer, at if begun.shown else None, begun.show)
 
 
 async def stop_transaction(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:

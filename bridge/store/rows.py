@@ -5,7 +5,7 @@ The functions that take a Database and write are jobs: they run in the writer's 
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,8 +50,12 @@ def from_json(text: str) -> Any:
 def _select(db: Database, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Rows as they are fetched. The cursor ends with the iterator: an open one holds back checkpoints."""
     try:
-        with closing(db.conn.execute(sql, parameters)) as cursor:
+        cursor = db.conn.execute(sql, parameters)
+        try:
             yield from cursor
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # the file was closed before the rows were read to their end
+                cursor.close()
     except sqlite3.Error as error:
         raise StoreError(f"the store cannot be read: {error}") from error
 

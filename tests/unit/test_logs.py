@@ -93,7 +93,7 @@ def test_traceback_is_a_field_in_json_and_follows_the_line_in_console():
             assert json.loads(first)["exception"].endswith("ValueError: no good")
             assert rest == []
         else:
-            assert first.endswith("handler failed script=tokens.py")
+            assert first.endswith("handler.failed script=tokens.py")
             assert rest[-1] == "    ValueError: no good"
 
 

@@ -137,6 +137,16 @@ def test_a_late_value_fills_a_point_that_has_none(tree, station):
     assert read(station, "Status.Info") == Sample("late", Quality.GOOD, 1.0, 5010.0)
 
 
+@pytest.mark.parametrize("key", ["Status.Info", "MeterValues.Voltage"])
+def test_a_value_of_a_time_to_come_keeps_no_other_out(tree, connector, key):
+    """B25: it was stamped while our own clock was days ahead."""
+    tree.restore(connector, slot_of(connector, key), Sample("ahead", Quality.GOOD, 90_000.0, 90_000.0))
+    put(tree, connector, key, "now", 5000.0, time=4990.0)
+    assert read(connector, key) == Sample("now", Quality.GOOD, 4990.0, 5000.0)
+    put(tree, connector, key, "late", 5001.0, time=1.0)
+    assert read(connector, key).value == "now"
+
+
 def test_a_late_value_of_a_point_that_came_at_run_time_is_late_too(tree, station):
     slot = station.extend(row("Configuration.Key"))
     assert slot is not None

@@ -129,6 +129,22 @@ async def test_what_the_old_connection_still_does_comes_before_the_new_ones_mess
             assert rig.value("CP1.Connector1.Status.StateText") == "Charging"
 
 
+async def test_what_comes_over_a_replaced_connection_changes_nothing(rig):
+    """J14: it is of before, and the station sends again what was not answered."""
+    status = {"connectorId": 1, "errorCode": "NoError"}
+    async with rig.socket() as old:
+        reading = rig.ocpp._connections.copy().pop()._reader
+        async with rig.socket() as new:
+            await ask(new, [2, "1", "StatusNotification", {**status, "status": "Charging"}])
+            received = rig.known().received
+            reading.take(json.dumps([2, "2", "StatusNotification", {**status, "status": "Preparing"}]))
+            reading.take("nonsense")
+            assert await closed(old) == 1000
+            await ask(new, [2, "3", "Heartbeat", {}])
+            assert rig.value("CP1.Connector1.Status.StateText") == "Charging"
+            assert (rig.known().received, rig.value("CP1.State.InvalidMessages")) == (received + 1, 0)
+
+
 LARGE = json.dumps({"vendorId": "V", "data": "x" * 30_000_000})  # more than the sockets of both sides hold
 
 
@@ -157,6 +173,22 @@ async def test_a_station_that_does_not_read_holds_up_no_other(rig):
         assert rig.value("CP1.Commands.DataTransfer.Result.StateText") == "Queued"
         deaf.socket.transport.abort()
         assert (await rig.ended("CP1.Commands.DataTransfer"))["StateText"] == "Offline"
+
+
+async def test_commands_to_a_station_that_does_not_read_do_not_pile_up(start):
+    """J17: each ends by its timeout, and what was not sent stays unsent."""
+    rig = await start(ocpp={"call_timeout": 0.02})
+    async with rig.station() as station:
+        station.socket.transport.pause_reading()
+        rig.write("CP1.Commands.DataTransfer.Request", LARGE)
+        await rig.ended("CP1.Commands.DataTransfer")
+        sent, size = rig.known().sent, rig.known().session._link._transport.get_write_buffer_size()
+        for number in range(1, 6):
+            rig.write(f"{RESET}.Request", '{"type":"Hard"}')
+            assert (await rig.ended(RESET, number))["StateText"] == "Timeout"
+        assert rig.known().sent == sent
+        assert rig.known().session._link._transport.get_write_buffer_size() <= size
+        station.socket.transport.abort()
 
 
 async def test_a_listener_that_fails_costs_no_station_its_answers(rig):

@@ -8,7 +8,7 @@ import pytest
 from ocpp.v16 import call
 
 from bridge.points.tree import Quality
-from tests.unit.station.rig import START, WAIT, ask, at
+from tests.unit.station.rig import START, WAIT, ask, at, logged
 
 TX = "CP1.Connector1.Transaction"
 BLOCKS = """
@@ -304,3 +304,36 @@ async def test_a_running_transaction_is_uncertain_until_the_station_names_it_aga
         await station.settle()
         assert rig.quality(f"{TX}.Active") is Quality.GOOD
         assert rig.sample(f"{TX}.Active").source_time == START + 60
+
+
+async def test_a_stop_of_before_the_last_telegram_ends_the_transaction_all_the_same(rig):
+    """The station's clock was set meanwhile: what has ended is not shown as running for ever."""
+    async with rig.station() as station:
+        await station.start_transaction(meter=100)
+        rig.now += 3600
+        await station.register("300", transaction_id=1, time=3600)
+        rig.now += 10
+        await station.stop_transaction(1, meter=400, time=1800)
+        await station.settle()
+        assert rig.values(TX, "Active", "Id", "IdTag", "Energy", "Stop.Energy", "Stop.Time") == {
+            "Active": False,
+            "Id": "",
+            "IdTag": "",
+            "Energy": 300.0,
+            "Stop.Energy": 300.0,
+            "Stop.Time": START + 1800,
+        }
+
+
+async def test_a_start_at_connector_0_is_recorded_and_spoils_nothing(rig):
+    """B11 B12: the station itself has no transaction's points; its meter values are shown all the same."""
+    async with rig.station() as station:
+        with logged() as entries:
+            number = (await station.start_transaction(connector=0)).transaction_id
+            sample = {"timestamp": at(1), "sampled_value": [{"value": "7"}]}
+            await station.call(call.MeterValues(0, [sample], transaction_id=number))
+            await station.stop_transaction(number)
+            await station.settle()
+    assert [entry for entry in entries if entry["log_level"] == "error"] == []
+    assert rig.value("CP1.MeterValues.Energy.Active.Import.Register") == 7.0
+    assert recorded(rig) == [(number, "CP1", "", 600.0)]

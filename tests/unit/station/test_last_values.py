@@ -1,0 +1,130 @@
+"""Which values go to the store: what changed, and nothing twice."""
+
+import asyncio
+
+import pytest
+from ocpp.v16 import call
+
+from bridge.points.tree import Update
+from bridge.station import last_values
+from tests.unit.station.rig import START, at
+
+INFO = "CP1.Connector1.Status.Info"
+
+
+@pytest.fixture
+def stored(rig, monkeypatch):
+    """The records as they are handed to the store."""
+    records = []
+    put = rig.store.put_values_soon
+
+    def note(more):
+        records.extend(more)
+        put(more)
+
+    monkeypatch.setattr(rig.store, "put_values_soon", note)
+    return records
+
+
+async def status(station, info: str, time: float) -> None:
+    await station.call(call.StatusNotification(1, "NoError", "Charging", info=info, timestamp=at(time)))
+    await station.settle()
+
+
+async def gone(rig) -> None:
+    await rig.until(lambda: rig.value("CP1.State.Connected") is False)
+
+
+async def test_what_has_changed_is_stored_once(rig, stored):
+    async with rig.station() as station:
+        await status(station, "x", 0)
+        rig.now += 5
+        await rig.last_values.flush(rig.now)
+        assert [(r.value, r.quality, r.source_time) for r in stored if r.path == INFO] == [("x", "GOOD", START)]
+        stored.clear()
+        rig.now += 5
+        await rig.last_values.flush(rig.now)
+        assert stored == []
+
+
+async def test_a_mere_loss_of_the_connection_stores_nothing_again(rig, stored):
+    async with rig.station() as station:
+        await status(station, "x", 0)
+        rig.tick()  # shows the traffic so far, which a loss would show otherwise
+        rig.now += 5
+        await rig.last_values.flush(rig.now)
+        stored.clear()
+        rig.now += 1
+    await gone(rig)
+    await rig.last_values.flush(rig.now)
+    rig.last_values.flush_all()
+    assert stored == []
+
+
+async def test_what_changed_just_before_the_loss_is_stored(rig, stored):
+    async with rig.station() as station:
+        await status(station, "old", 0)
+        rig.now += 5
+        await rig.last_values.flush(rig.now)
+        stored.clear()
+        rig.now += 1
+        await status(station, "new", 6)
+    await gone(rig)
+    rig.now += 1
+    await rig.last_values.flush(rig.now)
+    assert [r.value for r in stored if r.path == INFO] == ["new"]
+    assert all(r.server_time == START + 6 for r in stored)  # nothing that is in the store already
+
+
+async def test_what_changes_after_the_station_went_is_stored(rig, stored):
+    """A value that came late: an answer that a script still gave, a transaction that was shown at last."""
+    async with rig.station() as station:
+        await status(station, "x", 0)
+    await gone(rig)
+    rig.now += 5
+    await rig.last_values.flush(rig.now)
+    stored.clear()
+    rig.now += 5
+    group, slot = rig.point(INFO)
+    rig.tree.apply(group, [Update(slot, "late")], rig.now)
+    rig.now += 5
+    await rig.last_values.flush(rig.now)
+    assert [(r.path, r.value) for r in stored] == [(INFO, "late")]
+
+
+async def test_what_changes_while_it_is_written_is_stored_with_the_next_writing(rig, stored, monkeypatch):
+    monkeypatch.setattr(last_values, "SLICE", 1)
+    async with rig.station() as station:
+        await status(station, "x", 0)
+        writing = asyncio.create_task(rig.last_values.flush(rig.now))
+        await asyncio.sleep(0)
+        await status(station, "y", 0)
+        await writing
+    await gone(rig)
+    rig.last_values.flush_all()
+    assert [r.value for r in stored if r.path == INFO][-1] == "y"
+
+
+async def test_a_writing_that_is_interrupted_loses_nothing(rig, stored, monkeypatch):
+    """The bridge stops while a slice has been handed over and the others have not."""
+    monkeypatch.setattr(last_values, "SLICE", 1)
+    async with rig.station() as station:
+        await status(station, "x", 0)
+    await gone(rig)
+    writing = asyncio.create_task(rig.last_values.flush(rig.now))
+    await asyncio.sleep(0)
+    assert {r.path.split(".Status")[0] for r in stored} != set()
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    rig.last_values.flush_all()
+    assert {"CP1.Info.Vendor", INFO} <= {r.path for r in stored}
+
+
+async def test_what_the_bridge_itself_keeps_is_not_stored(rig, stored):
+    async with rig.station() as station:
+        await station.settle()
+        rig.tick()
+        rig.write("CP1.Commands.Reset.Type", "Hard")
+        rig.last_values.flush_all()
+    assert not [r.path for r in stored if ".Commands." in r.path or r.path.endswith("MessagesReceived")]
+    assert "CP1.Info.Vendor" in {r.path for r in stored}
