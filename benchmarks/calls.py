@@ -24,8 +24,9 @@ SESSIONS_OURS, SESSIONS_PEER = 3, 1  # of each station in a round
 SECONDS = 0.5  # of a side in a round of one action; a process's CPU time counts in steps of 10 ms
 GOAL = "at least 8 times"
 LOOPS = (
-    "The servers have one core, the stations the other, which is kept busy for both sides alike. Every process is as it comes: the bridge runs on uvloop, which it installs, the peer on asyncio, as the "
-    "documentation of `ocpp` starts it."
+    "The servers have one core, the stations the other, which is kept busy for both sides alike. Every process is as "
+    "it comes: the bridge runs on uvloop, which it installs, the peer on asyncio, as the documentation of `ocpp` "
+    "starts it."
 )
 DISK = (
     "ours puts every transaction on disk (fsync) before it answers; the peer stores nothing, here or in any other row."

@@ -54,6 +54,22 @@ def whole_text(data: bytes, max_size: int) -> bytes | None:
     return apply_mask(data[start + 4 :], data[start : start + 4])
 
 
+def is_between_messages(protocol: ServerProtocol) -> bool:
+    """Whether an open connection waits for the first frame of a message: then one may pass the protocol by.
+
+    It looks at which of its generators the package waits in; a test fails when an upgrade changes that.
+    """
+    parser = cast("GeneratorType[None, None, None]", protocol.parser)
+    parsing = cast("GeneratorType[None, None, None] | None", parser.gi_yieldfrom)
+    waiting = cast("GeneratorType[None, None, None] | None", parsing.gi_yieldfrom if parsing else None)
+    return (
+        waiting is not None
+        and waiting.gi_code is _BETWEEN_FRAMES
+        and protocol.current_size is None
+        and protocol.state is State.OPEN
+    )
+
+
 class Reader(Protocol):
     """Whoever reads an open connection."""
 
@@ -166,7 +182,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._reader is not None and self._is_between_messages():
+        if self._reader is not None and is_between_messages(self._protocol):
             payload = whole_text(data, self._max_size)
             if payload is not None:
                 self._give(payload, is_text=True)
@@ -282,21 +298,6 @@ class Connection(asyncio.Protocol):
             self._fail(1007, "a text that is not UTF-8")
             return
         self._reader.take(text)
-
-    def _is_between_messages(self) -> bool:
-        """Whether the protocol waits for the first frame of a message: then one may pass it by.
-
-        It looks at which of its generators the package waits in; a test fails when an upgrade changes that.
-        """
-        parser = cast("GeneratorType[None, None, None]", self._protocol.parser)
-        parsing = cast("GeneratorType[None, None, None] | None", parser.gi_yieldfrom)
-        waiting = cast("GeneratorType[None, None, None] | None", parsing.gi_yieldfrom if parsing else None)
-        return (
-            waiting is not None
-            and waiting.gi_code is _BETWEEN_FRAMES
-            and self._protocol.current_size is None
-            and self._protocol.state is State.OPEN
-        )
 
     def _await_ping(self) -> None:
         if self._ping_interval:

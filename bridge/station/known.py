@@ -15,6 +15,7 @@ class Connection(Protocol):
     """A station's open connection (session.Session), as the rest of this room needs it."""
 
     registration: str
+    overruled: str
     finished: asyncio.Event
 
     def refusal(self, action: str) -> str: ...
@@ -96,6 +97,18 @@ class Known:
         """Replaces fields of the record; returns the new one."""
         self.record = replace(self.record, **changes)  # type: ignore[arg-type]
         return self.record
+
+    def overrule(self) -> None:
+        """What was just decided about a connected station holds for commands and tokens before it learns of it."""
+        if self.session is not None:
+            self.session.overruled = self.registration
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether tokens may charge at it: by what it was last told, and by what was decided since."""
+        if self.session is None:
+            return self.registration == "Accepted"
+        return self.session.registration == "Accepted" and self.session.overruled in ("", "Accepted")
 
     def run(self, running: Running) -> None:
         """A transaction runs, until it is stopped."""

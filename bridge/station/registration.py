@@ -27,14 +27,15 @@ async def answer_boot(
     the time until it may ask again (OCPP 1.6 §4.2).
     """
     status = decided.status if decided else known.registration
-    fresh = known.record.registration != status
-    known.update(registration=status, boot=dict(payload), last_seen=now, version=known.model.version.name)
+    kept = known.record.registration if decided else status  # what a script decides is not an operator's decision
+    fresh = known.record.registration != kept
+    known.update(registration=kept, boot=dict(payload), last_seen=now, version=known.model.version.name)
     if fresh or known.unsaved:
         await keep(context, known)
     else:
         context.store.put_station_soon(known.record)
     if known.session is not None:
-        known.session.registration = status
+        known.session.registration, known.session.overruled = status, ""
     show_config(context, known)
     log.info("station.booted", station=known.id, status=status)
     accepted = status == "Accepted"

@@ -289,6 +289,7 @@ class Stations:
         told: with its next boot it learns the new status.
         """
         known.update(registration=status)
+        known.overrule()
         self._context.spawn(keep(self._context, known))
         show_config(self._context, known)
         log.info("station.registration", station=known.id, status=status)
@@ -337,6 +338,7 @@ class Stations:
             if known is not None and known.record.registration != record.registration:
                 log.info("station.registration", station=record.id, status=record.registration)
                 known.update(registration=record.registration)
+                known.overrule()
                 show_config(self._context, known)
 
     def _set(self, group: Group, values: Mapping[str, Value]) -> None:

@@ -79,6 +79,7 @@ class Session:
         self._shows_frames = log.is_enabled_for(logging.DEBUG)
         self._triggered: frozenset[str] = frozenset()
         self.registration = known.registration  # what the station was last told
+        self.overruled = ""  # what was decided about it since
         self.finished = asyncio.Event()
 
     @property
@@ -305,7 +306,7 @@ class Session:
 
     def refusal(self, action: str) -> str:
         """Why the protocol forbids to send an action now; "" if it may be sent (OCPP 1.6 §4.2)."""
-        registrations = self.registration, self._known.registration  # what it was told, what was decided since
+        registrations = self.registration, self.overruled
         if "Rejected" in registrations:
             return "the station's registration is Rejected: it may not be sent anything"
         if "Pending" in registrations and action in self._dialect.FORBIDDEN_WHILE_PENDING:

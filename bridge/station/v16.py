@@ -225,7 +225,7 @@ def connector_number(known: Known, payload: Payload, field: str) -> int:
 
 async def _id_tag_info(context: Context, known: Known, method: str, request: Any) -> dict[str, Any]:
     """The idTagInfo that the scripts decide (OCPP 1.6 §7.27). A station that isn't accepted charges nobody."""
-    if known.registration != "Accepted" and method != "stop_transaction":
+    if not known.is_accepted and method != "stop_transaction":
         return {"status": "Invalid"}
     decided = await context.runner.ask(method, request)
     if not isinstance(decided, Authorization):

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
-from bridge.ocpp.websocket import whole_text
-from tests.unit.ocpp.wires import Host, connected, framed, on_both_loops
+from bridge.ocpp.websocket import is_between_messages, whole_text
 
 LIMIT = 70_000
 
@@ -51,22 +52,21 @@ def test_a_message_over_the_limit_goes_the_long_way() -> None:
     assert whole_text(frame(b"x" * 100), 99) is None
 
 
-@on_both_loops
-async def test_a_whole_frame_passes_the_protocol_by_between_messages_and_at_no_other_time(host: Host) -> None:
-    """Looks at the package's parser: an upgrade that changes where it waits fails here, and loses only speed."""
-    async with connected(host) as peer:
-        connection = host.connections[0]
-        assert connection._is_between_messages()
-        whole = framed(Opcode.TEXT, b"one")
-        for piece in (whole[:1], whole[1:2], whole[2:6], whole[6:-1]):
-            peer.send(piece)
-            await peer.writer.drain()
-            await host.until(lambda: not connection._is_between_messages())
-        peer.send(whole[-1:])
-        await host.until(lambda: host.messages == ["one"])
-        assert connection._is_between_messages()
-        peer.frame(Opcode.TEXT, b"tw", fin=False)
-        await host.until(lambda: not connection._is_between_messages())
-        peer.frame(Opcode.CONT, b"o")
-        await host.until(lambda: host.messages == ["one", "two"])
-        assert connection._is_between_messages()
+def test_a_frame_passes_the_protocol_by_between_messages_and_at_no_other_time() -> None:
+    """Looks at where the package's parser waits: an upgrade that changes this fails here, and loses only speed."""
+    protocol = ServerProtocol(state=State.OPEN)
+    assert is_between_messages(protocol)
+    for byte in frame(b"one")[:-1]:
+        protocol.receive_data(bytes([byte]))
+        assert not is_between_messages(protocol)
+    protocol.receive_data(frame(b"one")[-1:])
+    assert is_between_messages(protocol)
+    protocol.receive_data(frame(b"tw", fin=False))
+    assert not is_between_messages(protocol)
+    protocol.receive_data(frame(b"", Opcode.PING))
+    assert not is_between_messages(protocol)
+    protocol.receive_data(frame(b"o", Opcode.CONT))
+    assert is_between_messages(protocol)
+    protocol.receive_data(frame(b"", Opcode.CLOSE))
+    assert not is_between_messages(protocol)
+    assert not is_between_messages(ServerProtocol())

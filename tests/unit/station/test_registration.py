@@ -160,8 +160,11 @@ async def test_a_script_decides_about_a_boot(start):
     async with rig.station(boot=False) as station:
         answer = await station.boot()
         assert (answer.status, answer.interval) == ("Pending", 17)
-        assert rig.value(f"{STATUS}Text") == "Pending"
-        assert (await station.call(call.BootNotification("Other", "Vendor"))).status == "Pending"
+        assert refusal(lambda: rig.write("CP1.Commands.RemoteStartTransaction.Request", '{"idTag":"T"}')) == (
+            "BadInvalidState"
+        )
+        assert rig.value(f"{STATUS}Text") == "Accepted"  # what the operator says stays his own
+        assert (await station.call(call.BootNotification("Other", "Vendor"))).status == "Accepted"
 
 
 async def test_another_process_decides_about_a_station(rig, start):
