@@ -21,10 +21,10 @@ async def answer_boot(
     decided: BootNotificationAnswer | None,
     now: float,
 ) -> tuple[str, int]:
-    """Status and interval (s) of the answer to a boot; keeps both in the store.
+    """Status and interval (s) of the answer to a boot.
 
-    A script's decision counts, else Config.RegistrationStatus. The interval of a station that isn't accepted is
-    the time until it may ask again (OCPP 1.6 §4.2).
+    A script's decision counts, for this boot; else Config.RegistrationStatus, which is kept in the store. The
+    interval of a station that isn't accepted is the time until it may ask again (OCPP 1.6 §4.2).
     """
     status = decided.status if decided else known.registration
     kept = known.record.registration if decided else status  # what a script decides is not an operator's decision

@@ -15,6 +15,7 @@ import structlog
 from bridge.commands.inputs import masked, may_hold_secret
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, OcppError, StationOffline, StoreError
 from bridge.ocpp.peer import Dropped, Peer, ReceivedCall, ReceivedError, ReceivedResult, Reply
+from bridge.points.table import MessageSpec
 from bridge.points.tree import Group, Update
 from bridge.points.values import parse_time
 from bridge.station import v16
@@ -227,9 +228,9 @@ class Session:
         if call.action in self._dialect.AUTOMATIC:
             return self._automatic(call, now)
         spec = self._model.messages[call.action]
-        payload = {**spec.defaults, **call.payload} if spec.defaults else call.payload
         decide = self._dialect.DECISIONS[call.action]
-        return await decide(self._context, self._known, self._group(call, spec.connector), payload, now)
+        group = self._group(call, spec.connector)
+        return await decide(self._context, self._known, group, _complete(call, spec), now)
 
     def _check_registration(self, action: str) -> None:
         """A station that is not accepted may boot, and while Pending send what it was asked for (OCPP 1.6 §4.2)."""
@@ -269,7 +270,7 @@ class Session:
     def _apply(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> None:
         known, action = self._known, call.action
         spec = self._model.messages[action]
-        payload = {**spec.defaults, **call.payload} if spec.defaults else call.payload
+        payload = _complete(call, spec)
         time, problem = self._time(payload.get(spec.time), now) if spec.time else (None, "")
         part = self._model.station if group is known.points else self._model.connector
         updates, unread = part.bindings.updates(action, payload, time, now)
@@ -369,6 +370,11 @@ class Session:
         """A newer connection of the same station has taken over (OCPP-J 1.6 §5.2)."""
         self.closed()
         self._link.close(1000, "a newer connection has taken over")
+
+
+def _complete(call: ReceivedCall, spec: MessageSpec) -> dict[str, Any]:
+    """The payload with what a field that is not there means."""
+    return {**spec.defaults, **call.payload} if spec.defaults else call.payload
 
 
 def _shown(action: str, payload: Mapping[str, Any]) -> str:
