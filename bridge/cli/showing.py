@@ -1,10 +1,11 @@
 """The demonstration, and simulated stations for any central system."""
 
+import asyncio
 import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -14,9 +15,12 @@ from bridge import logs
 from bridge.cli.live import Screen
 from bridge.cli.output import table
 from bridge.cli.running import allow_many_sockets, run_async, stop_event
-from bridge.simulator import Counters, Simulator
+from bridge.simulator import BootReason, Counters, Simulator, Version
 
 END = "End by itself after so many seconds, not only by Ctrl-C."
+CONNECTORS = "Of each station; with OCPP 2.x that many EVSEs of one connector each."
+OUTAGES = "Cut each station's line about so often, for 10 s."
+REPORT = 30.0  # s, between two lines about how it goes
 COMPLAINTS = 10  # different ones are shown; the counters count all
 
 
@@ -57,12 +61,14 @@ async def _demo(stations: int, seconds: float | None) -> bool:
 def simulate(
     url: Annotated[str, typer.Argument(metavar="URL", help="ws://host:port/path; the station's id is added.")],
     stations: Annotated[int, typer.Option("--stations", metavar="N", min=1, help="How many.")] = 1,
-    connectors: Annotated[int, typer.Option("--connectors", metavar="N", min=1, help="Of each station.")] = 2,
-    ocpp: Annotated[Literal["1.6"], typer.Option("--ocpp", help="The OCPP version.")] = "1.6",
+    connectors: Annotated[int, typer.Option("--connectors", metavar="N", min=1, help=CONNECTORS)] = 2,
+    ocpp: Annotated[Version, typer.Option("--ocpp", help="The OCPP version.")] = "1.6",
     duration: Annotated[float | None, typer.Option("--duration", metavar="S", min=0.0, help=END)] = None,
     rate: Annotated[float, typer.Option("--rate", min=0.01, help="How many connect a second.")] = 100.0,
     speed: Annotated[float, typer.Option("--speed", min=0.01, help="How fast cars come and charge.")] = 1.0,
     prefix: Annotated[str, typer.Option("--prefix", help="What the stations' ids begin with.")] = "SIM",
+    boot_reason: Annotated[BootReason, typer.Option("--boot-reason", help="Of the first boot (2.x).")] = "PowerUp",
+    outages: Annotated[float | None, typer.Option("--outages", metavar="S", min=1.0, help=OUTAGES)] = None,
 ) -> None:
     """Let simulated stations charge at any central system; counts what happens.
 
@@ -72,6 +78,7 @@ def simulate(
         raise typer.BadParameter("expected ws://host:port/path or wss://host:port/path", param_hint="URL")
     logs.configure("error", "console")
     allow_many_sockets()
+    news = _News(stations)
     simulator = Simulator(
         url,
         stations,
@@ -79,30 +86,52 @@ def simulate(
         prefix=prefix,
         speed=speed,
         connect_rate=rate,
-        on_event=_Complaints().hear,
+        on_event=news.hear,
+        ocpp=ocpp,
+        boot_reason=boot_reason,
+        outage_every=outages,
     )
-    run_async(_simulate(simulator, duration))
+    typer.echo(f"stations: {stations}, OCPP {ocpp}, connecting to {url} (Ctrl-C ends it)")
+    run_async(_simulate(simulator, news, duration))
     if simulator.counters.errors or not simulator.counters.boots:
         raise typer.Exit(1)
 
 
-async def _simulate(simulator: Simulator, duration: float | None) -> None:
-    stopped = stop_event()
-    await Screen().watch(simulator.run(), stopped, duration, lambda: _line(simulator.counters))
+async def _simulate(simulator: Simulator, news: "_News", duration: float | None) -> None:
+    stopped, screen = stop_event(), Screen()
+    work = _run_and_report(simulator, news, screen)
+    await screen.watch(work, stopped, duration, lambda: Text(_line(simulator.counters)))
 
 
-def _line(counters: Counters) -> Text:
-    shown = asdict(counters).items()
-    return Text("  ".join(f"{name} {number}" for name, number in shown))
+async def _run_and_report(simulator: Simulator, news: "_News", screen: Screen) -> None:
+    """Says now and then how it goes where nothing moves: in a pipe or a file."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(simulator.run())
+        await news.all_accepted.wait()
+        while True:
+            screen.say(f"{time.strftime('%H:%M:%S')}  {_line(simulator.counters)}")
+            await asyncio.sleep(REPORT)
 
 
-class _Complaints:
-    """Says each kind of failure once, and not too many of them: a thousand stations may fail alike."""
+def _line(counters: Counters) -> str:
+    return "  ".join(f"{name} {number}" for name, number in asdict(counters).items())
 
-    def __init__(self) -> None:
+
+class _News:
+    """Hears what happens. Says each kind of failure once, and not too many of them: a thousand may fail alike."""
+
+    def __init__(self, stations: int) -> None:
+        self.all_accepted = asyncio.Event()
+        self._stations = stations
+        self._accepted: set[str] = set()
         self._said: set[str] = set()
 
     def hear(self, station: str, event: str, detail: str) -> None:
         if event == "error" and detail not in self._said and len(self._said) < COMPLAINTS:
             self._said.add(detail)
             typer.echo(f"{station}: {detail}", err=True)
+        elif event == "boot" and detail == "Accepted":
+            self._accepted.add(station)
+            if len(self._accepted) == self._stations:
+                typer.echo(f"{time.strftime('%H:%M:%S')}  all stations are accepted")
+                self.all_accepted.set()

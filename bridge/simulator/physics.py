@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import NamedTuple
 
 PHASES = ("L1", "L2", "L3")
 MAX_CURRENT = 32.0  # A per phase, what the station gives
 MIN_CURRENT = 6.0  # A per phase, below which no car charges (IEC 61851-1)
+
+
+class Reading(NamedTuple):
+    """One thing that a meter shows, under OCPP's own names."""
+
+    measurand: str
+    value: float
+    unit: str
+    phase: str | None = None
+    location: str | None = None
 
 
 @dataclass(slots=True)
@@ -65,10 +75,14 @@ class Meter:
         self.voltages = [round(self._random.uniform(228.0, 232.0), 1) for _ in PHASES]
         self._draw(MAX_CURRENT if limit is None else min(limit, MAX_CURRENT))
 
+    def interrupt(self) -> None:
+        """No power flows any more; the car is still there."""
+        self.currents = [0.0, 0.0, 0.0]
+
     def unplug(self) -> None:
         """The car goes; the register stays."""
         self.car = None
-        self.currents = [0.0, 0.0, 0.0]
+        self.interrupt()
 
     def _draw(self, limit: float) -> None:
         current = 0.0 if self.car is None else round(min(limit, self.car.wants()), 1)
@@ -77,33 +91,23 @@ class Meter:
         phases = 0 if self.car is None else self.car.phases
         self.currents = [current if phase < phases else 0.0 for phase in range(3)]
 
-    def samples(self, context: str, *, kilo: bool) -> list[dict[str, Any]]:
-        """Sampled values (OCPP 1.6 §7.43); `kilo`: register and power in kWh and kW, as many stations do."""
-        thousand = 1000.0 if kilo else 1.0
-        register = round(self.energy)
+    def readings(self) -> list[Reading]:
+        """Everything that is measured, in base units."""
         found = [
-            _sample(
-                f"{register / 1000:.3f}" if kilo else str(register),
-                "Energy.Active.Import.Register",
-                "kWh" if kilo else "Wh",
-            ),
-            _sample(f"{self.power / thousand:.4f}", "Power.Active.Import", "kW" if kilo else "W"),
-            _sample(f"{self.temperature:.1f}", "Temperature", "Celsius", location="Body"),
+            self.register(),
+            Reading("Power.Active.Import", round(self.power, 4), "W"),
+            Reading("Temperature", round(self.temperature, 1), "Celsius", location="Body"),
         ]
         for phase, volts, amperes, watts in zip(PHASES, self.voltages, self.currents, self.powers, strict=True):
             found += [
-                _sample(f"{watts:.1f}", "Power.Active.Import", "W", phase=phase),
-                _sample(f"{amperes:.1f}", "Current.Import", "A", phase=phase),
-                _sample(f"{volts:.1f}", "Voltage", "V", phase=f"{phase}-N"),
+                Reading("Power.Active.Import", round(watts, 1), "W", phase),
+                Reading("Current.Import", amperes, "A", phase),
+                Reading("Voltage", volts, "V", f"{phase}-N"),
             ]
         if self.car is not None:
-            found.append(_sample(f"{self.car.soc:.1f}", "SoC", "Percent", location="EV"))
-        return [{**sample, "context": context} for sample in found]
+            found.append(Reading("SoC", round(self.car.soc, 1), "Percent", location="EV"))
+        return found
 
-    def register(self, context: str) -> dict[str, Any]:
-        """The energy register alone, for StopTransaction.transactionData."""
-        return {**_sample(str(round(self.energy)), "Energy.Active.Import.Register", "Wh"), "context": context}
-
-
-def _sample(value: str, measurand: str, unit: str, **more: str) -> dict[str, Any]:
-    return {"value": value, "measurand": measurand, "unit": unit, **more}
+    def register(self) -> Reading:
+        """The energy register."""
+        return Reading("Energy.Active.Import.Register", round(self.energy), "Wh")

@@ -1,13 +1,13 @@
 """Charging profiles, as far as a simple station understands them: what limits the current now. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A ChargingProfile (OCPP 1.6 §7.8), set at `since` for a connector (0: all). `periods`: (s, limit in unit)."""
+    """A ChargingProfile that runs from `since` for a connector or an EVSE (0: all). `periods`: (s, limit in unit)."""
 
     id: int
     connector: int
@@ -16,21 +16,7 @@ class Profile:
     unit: str
     periods: tuple[tuple[float, float], ...]
     since: float
-
-    @classmethod
-    def parse(cls, connector: int, data: Mapping[str, Any], now: float) -> "Profile":
-        """From the message, whose keys are in snake case. Raises KeyError, TypeError or ValueError."""
-        schedule = data["charging_schedule"]
-        periods = ((p["start_period"], p["limit"]) for p in schedule["charging_schedule_period"])
-        return cls(
-            id=int(data["charging_profile_id"]),
-            connector=connector,
-            purpose=str(data["charging_profile_purpose"]),
-            stack_level=int(data["stack_level"]),
-            unit=str(schedule["charging_rate_unit"]),
-            periods=tuple(sorted((float(start), float(limit)) for start, limit in periods)),
-            since=now,
-        )
+    data: Mapping[str, Any] = field(default_factory=dict)  # as it came
 
     def amperes(self, now: float, volts: float, phases: int) -> float | None:
         """The limit now, in A per phase; None before the first period."""
@@ -48,8 +34,11 @@ class Profiles:
     def __init__(self) -> None:
         self._held: list[Profile] = []
 
+    def __iter__(self) -> Iterator[Profile]:
+        return iter(self._held)
+
     def put(self, profile: Profile) -> None:
-        """Takes a profile in, in place of the one with its id or at its place in the stack (§5.16)."""
+        """Takes a profile in, in place of the one with its id or at its place in the stack (OCPP 1.6 §5.16)."""
         place = (profile.connector, profile.purpose, profile.stack_level)
         self._held = [
             held
@@ -65,7 +54,7 @@ class Profiles:
         charging_profile_purpose: str | None = None,
         stack_level: int | None = None,
     ) -> bool:
-        """Drops what fits all that is given (§5.5); True when there was something."""
+        """Drops what fits all that is given (OCPP 1.6 §5.5); True when there was something."""
         before = len(self._held)
         self._held = [
             held

@@ -2,14 +2,21 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bridge.simulator.connection import live
-from bridge.simulator.settings import Counters, OnEvent, SimulatedStation
+from bridge.simulator.connection import Opener, live
+from bridge.simulator.settings import Counters, OnEvent, SimulatedStation, Version
 from bridge.simulator.station import Station
+from bridge.simulator.v2 import Link, Station21, Station201
+from bridge.simulator.v16 import ChargePoint, Station16
 
 SPARE_DESCRIPTORS = 100  # what a process needs besides its sockets
+STATIONS: Mapping[Version, tuple[type[Station], Opener]] = {
+    "1.6": (Station16, ChargePoint),
+    "2.0.1": (Station201, Link),
+    "2.1": (Station21, Link),
+}
 
 
 class Simulator:
@@ -55,8 +62,9 @@ class Simulator:
         tls = ssl.create_default_context() if self._url.startswith("wss:") else None  # slow to make
         async with asyncio.TaskGroup() as tasks:
             for settings in stations:
-                station = Station(settings, self.counters, self._on_event)
-                tasks.create_task(live(station, self._url, tls))
+                kind, opener = STATIONS[settings.ocpp]
+                station = kind(settings, self.counters, self._on_event)
+                tasks.create_task(live(station, opener, self._url, tls))
                 await asyncio.sleep(1.0 / self._connect_rate)
 
 

@@ -92,6 +92,8 @@ def test_run_shows_every_frame_of_a_station_at_debug_and_lets_other_commands_loo
         url = said(bridge, r"(ws://\S+/)<station identity>")[1]
         simulated = ended("simulate", url, "--connectors", "1", "--speed", "100", "--duration", "3", cwd=site)
         assert (simulated.returncode, simulated.stderr) == (0, "")
+        assert "stations: 1, OCPP 1.6" in simulated.stdout
+        assert "all stations are accepted" in simulated.stdout
         assert "boots 1" in simulated.stdout
         listed = ended("stations", "list", "--format", "json", "--project", site, cwd=site)
         [station] = json.loads(listed.stdout)

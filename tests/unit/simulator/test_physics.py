@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.configuration import Configuration
 from bridge.simulator.physics import Car, Meter
 from bridge.simulator.profiles import Profile, Profiles
+from bridge.simulator.v16.configuration import Configuration
+from bridge.simulator.v16.payloads import parse_profile
 from tests.unit.simulator.messages import PROFILE
 
 
@@ -46,7 +47,7 @@ def test_a_limit_holds_and_below_six_amperes_nothing_flows(limit, current):
 
 
 def profile(**changes: Any) -> Profile:
-    return Profile.parse(changes.pop("connector", 1), {**PROFILE, **changes}, now=1000.0)
+    return parse_profile(changes.pop("connector", 1), {**PROFILE, **changes}, now=1000.0)
 
 
 def test_the_period_of_a_profile_that_runs_now_counts():

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from ocpp.routing import on
 from ocpp.v16 import call, call_result
 
-from bridge.simulator.connector import Connector, Reservation, timestamp
-from bridge.simulator.link import Link
-from bridge.simulator.profiles import Profile
-from bridge.simulator.station import VENDOR, certificate_key
+from bridge.simulator.outlet import Customer, Reservation
+from bridge.simulator.station import VENDOR
+from bridge.simulator.timing import parse_time, timestamp
+from bridge.simulator.v16.connector import Connector
+from bridge.simulator.v16.link import Link
+from bridge.simulator.v16.payloads import certificate_key, parse_profile
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -162,9 +163,9 @@ class ChargePoint(Link):
             reserved = connector.reservation is not None and connector.reservation.id_tag != id_tag
             if connector_id in (None, connector.number) and connector.free and not reserved:
                 if charging_profile is not None:
-                    profile = Profile.parse(connector.number, charging_profile, time.time())
+                    profile = parse_profile(connector.number, charging_profile, time.time())
                     self.station.profiles.put(profile)
-                connector.come(id_tag)
+                connector.come(Customer(id_tag, remote=True))
                 return call_result.RemoteStartTransaction(status="Accepted")
         return call_result.RemoteStartTransaction(status="Rejected")
 
@@ -188,9 +189,7 @@ class ChargePoint(Link):
         held = connector.reservation
         if not connector.free or (held is not None and held.id != reservation_id):
             return call_result.ReserveNow(status="Occupied")
-        expires = datetime.fromisoformat(expiry_date)
-        expires = expires if expires.tzinfo else expires.replace(tzinfo=UTC)
-        self.then(connector.reserve, Reservation(reservation_id, id_tag, expires.timestamp()))
+        self.then(connector.reserve, Reservation(reservation_id, id_tag, parse_time(expiry_date)))
         return call_result.ReserveNow(status="Accepted")
 
     @answers("Reset")
@@ -214,7 +213,7 @@ class ChargePoint(Link):
         self, connector_id: int, cs_charging_profiles: Mapping[str, Any], **_: Any
     ) -> call_result.SetChargingProfile:
         connector = self._connector(connector_id)
-        profile = Profile.parse(connector_id, cs_charging_profiles, time.time())
+        profile = parse_profile(connector_id, cs_charging_profiles, time.time())
         idle = connector is None or connector.transaction is None
         if (connector is None and connector_id != 0) or (profile.purpose == "TxProfile" and idle):
             return call_result.SetChargingProfile(status="Rejected")

@@ -10,13 +10,14 @@ from ocpp.v16 import ChargePoint
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from bridge.simulator.station import CallError, Station
+from bridge.simulator.station import CallError
+from bridge.simulator.v16.station import Station16
 
 
 class Link(ChargePoint):  # type: ignore[misc] # the package has no types
     """Asks and is asked; what is to follow an answer is done once the answer is out."""
 
-    def __init__(self, station: Station, connection: ClientConnection) -> None:
+    def __init__(self, station: Station16, connection: ClientConnection) -> None:
         timeout = station.settings.call_timeout
         super().__init__(station.settings.id, connection, timeout, logging.getLogger("ocpp.simulator"))
         self.lost = asyncio.Event()
