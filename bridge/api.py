@@ -33,7 +33,28 @@ __all__ = [
     "StopTransactionRequest",
 ]
 
-AuthorizationStatus = Literal["Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"]
+AuthorizationStatus = Literal[
+    "Accepted",
+    "Blocked",
+    "Expired",
+    "Invalid",
+    "ConcurrentTx",
+    # OCPP 2.x; a 1.6 station is told Invalid
+    "NoCredit",
+    "NotAllowedTypeEVSE",
+    "NotAtThisLocation",
+    "NotAtThisTime",
+    "Unknown",
+]
+CertificateStatus = Literal[
+    "Accepted",
+    "SignatureError",
+    "CertificateExpired",
+    "CertificateRevoked",
+    "NoCertificateAvailable",
+    "CertChainError",
+    "ContractCancelled",
+]
 RegistrationStatus = Literal["Accepted", "Pending", "Rejected"]
 DataTransferStatus = Literal["Accepted", "Rejected", "UnknownMessageId", "UnknownVendorId"]
 Value = bool | int | float | str | None
@@ -71,7 +92,7 @@ class Request:
     """What every request carries."""
 
     station: Station
-    version: str  # "1.6"
+    version: str  # "1.6", "2.0.1", "2.1"
     payload: Mapping[str, Any]
 
 
@@ -88,15 +109,24 @@ class BootNotificationRequest(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest(Request):
-    """May this token charge? (OCPP 1.6 §4.1)"""
+    """May this token charge? (OCPP 1.6 §4.1, 2.0.1 C01 to C08)
+
+    What follows the token is of 2.x. `certificate` is the contract certificate (PEM) of a car, and
+    `certificate_hash_data` what an OCSP responder is asked with (OCSPRequestDataType, in OCPP's field names).
+    """
 
     id_token: str
     id_token_type: str = ""  # 2.x: ISO14443, eMAID, …; 1.6 has none
+    additional_info: tuple[Mapping[str, Any], ...] = ()
+    certificate: str = ""
+    certificate_hash_data: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartTransactionRequest(Request):
-    """A transaction has started (OCPP 1.6 §4.8). It is recorded whatever the answer is."""
+    """A transaction has started, or its token has come (OCPP 1.6 §4.8, 2.0.1 E01 to E03). It is recorded whatever the
+    answer is. `transaction_id` is the station's own in 2.x; 1.6 has none yet.
+    """
 
     connector: str  # "Connector1"
     id_token: str
@@ -104,11 +134,13 @@ class StartTransactionRequest(Request):
     meter_start: float | None = None
     timestamp: float | None = None
     reservation_id: int | None = None
+    transaction_id: str = ""
+    remote_start_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopTransactionRequest(Request):
-    """A transaction has ended (OCPP 1.6 §4.10)."""
+    """A transaction has ended, or the token to end it has come (OCPP 1.6 §4.10, 2.0.1 E06 to E08)."""
 
     transaction_id: str
     connector: str = ""
@@ -144,11 +176,25 @@ class BootNotificationAnswer(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization(Answer):
-    """Whether a token may charge: the answer to authorize, start_transaction and stop_transaction."""
+    """Whether a token may charge: the answer to authorize, start_transaction and stop_transaction.
+
+    What follows `expiry` is of 2.x; a 1.6 station is not told of it. `parent_id_token` is 2.x's group token, of the
+    kind `parent_id_token_type`. `evse_ids`: the EVSEs where it may charge, () for all. `personal_message` is shown to
+    the driver. `fields` are further fields of the answer, in OCPP's own names: `totalCost`, 2.1's `tariff`,
+    `transactionLimit`; those of the token itself stand below `idTokenInfo`.
+    """
 
     status: AuthorizationStatus
     parent_id_token: str | None = None
     expiry: float | None = None  # Unix seconds
+    parent_id_token_type: str = "Central"  # noqa: S105 - OCPP's name of a kind of token
+    personal_message: str | None = None
+    personal_message_language: str | None = None
+    certificate_status: CertificateStatus | None = None
+    charging_priority: int | None = None  # -9 to 9
+    language: str | None = None
+    evse_ids: tuple[int, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def accepted(cls, *, parent_id_token: str | None = None, expiry: float | None = None) -> "Authorization":

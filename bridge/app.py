@@ -1,11 +1,12 @@
 """The composition root: puts the rooms together and runs them. The only room that knows both servers."""
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -15,6 +16,7 @@ from bridge.config import Config
 from bridge.errors import Problem, ProjectError
 from bridge.ocpp.server import OcppServer
 from bridge.opcua.server import OpcUaServer, OpcUaSettings
+from bridge.opcua.settings import Limits
 from bridge.points.rows import Value
 from bridge.points.table import load_table
 from bridge.points.tree import Tree, Update
@@ -23,7 +25,7 @@ from bridge.scripting import InlineRunner
 from bridge.station.context import Context
 from bridge.station.credentials import Credentials
 from bridge.station.last_values import LastValues
-from bridge.station.model import bridge_layout, build_models
+from bridge.station.model import bridge_layout, build_models, layouts
 from bridge.station.registry import Stations
 from bridge.station.writes import Writes
 from bridge.store.store import Store
@@ -56,7 +58,8 @@ class Bridge:
         self.store = Store.open(project.resolve(config.store.path))
         context = Context(self.tree, self.store, self.runner, config.ocpp, clock)
         self.stations = Stations(context, config, models)
-        self.stations.load()
+        with _no_collection():
+            self.stations.load()
         self._last_values = LastValues(self.tree, self.store)
         self._commands = CommandQueue(
             self.tree,
@@ -75,10 +78,12 @@ class Bridge:
                 security=config.opcua.security,
                 anonymous=config.opcua.anonymous,
                 initial_values=config.opcua.initial_values,
+                limits=Limits(**config.opcua.limits.model_dump()),
                 users={user.name: (user.role, user.password_hash) for user in config.user},
                 pki_dir=project.state_dir / "pki",
             ),
             software_version=__version__,
+            layouts=layouts(table, models),
             dynamic=table.measurands.row_of,
         )
         self._context = context
@@ -158,3 +163,15 @@ class Bridge:
         }
         updates = [Update(slot, value) for slot, value in changed.items()]
         self.tree.apply(group, updates, self._clock())
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Nothing of what is loaded is garbage, and to look through it again and again takes longer than to load it."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -15,6 +15,7 @@ from bridge.commands.table import Command, commands  # noqa: E402 - works from a
 from bridge.ocpp.schemas import schemas  # noqa: E402
 from bridge.ocpp.versions import VERSIONS  # noqa: E402
 from bridge.points.rows import Row  # noqa: E402
+from bridge.points.rowspec import TableRow  # noqa: E402
 from bridge.points.table import Table, load_table  # noqa: E402
 
 NOTE = "<!-- written by docs/generate.py from datapoints/ and the JSON schemas: do not edit -->\n"
@@ -25,6 +26,7 @@ def main() -> int:
     pages = {
         ROOT / "docs" / "points.md": points_page(table),
         ROOT / "docs" / "commands.md": commands_page(),
+        ROOT / "docs" / "versions.md": versions_page(table),
         ROOT / "README.md": readme(table),
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
@@ -101,6 +103,43 @@ def commands_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def versions_page(table: Table) -> str:
+    """docs/versions.md: what fills each point in each version, and which version has which command."""
+    names = tuple(VERSIONS)
+    parts = [
+        "# OCPP 1.6 and 2.x side by side\n",
+        NOTE,
+        (
+            "One tree serves every version, so one faceplate of an HMI does. Connector 1 of EVSE n is `Connector<n>`, "
+            "as connector n of OCPP 1.6 is; connector m ≥ 2 of EVSE n is `Connector<n>_<m>`.\n"
+        ),
+        "## What fills a point\n",
+    ]
+    for title, kind in (("Station", "station"), ("Connector", "connector")):
+        rows = (
+            (f"`{found.row.key}`", *(_filled(found, name) for name in names))
+            for found in table.rows[kind]
+            if found.sources
+        )
+        parts += [f"### {title}\n", _table(("point", *names), rows)]
+    actions = sorted({action for version in VERSIONS.values() for action in version.to_station})
+    offered = (
+        (f"`{action}`", *("yes" if action in version.to_station else "" for version in VERSIONS.values()))
+        for action in actions
+    )
+    parts += ["## Commands\n", _table(("action", *names), offered)]
+    sent = sorted({action for version in VERSIONS.values() for action in version.from_station | version.sends})
+    taken = (
+        (
+            f"`{action}`",
+            *("yes" if action in version.from_station | version.sends else "" for version in VERSIONS.values()),
+        )
+        for action in sent
+    )
+    parts += ["## What a station sends\n", _table(("message", *names), taken)]
+    return "\n".join(parts) + "\n"
+
+
 def readme(table: Table) -> str:
     """README.md with its generated parts filled in."""
     text = (ROOT / "README.md").read_text("utf-8")
@@ -127,6 +166,14 @@ def readme(table: Table) -> str:
         head, _, rest = text.partition(start)
         text = f"{head}{start}\n{content}\n{end}{rest.partition(end)[2]}" if rest else text
     return text
+
+
+def _filled(found: TableRow, version: str) -> str:
+    fields = (
+        f"{source.action}.{'response.' if source.response else ''}{'.'.join(source.path)}"
+        for source in found.sources.get(version, ())
+    )
+    return ", ".join(fields)
 
 
 def _only(rows: Iterable[Row], others: Iterable[Row]) -> list[Row]:

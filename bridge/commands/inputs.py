@@ -12,11 +12,18 @@ from bridge.ocpp.schemas import schemas
 from bridge.ocpp.versions import Version
 from bridge.points.rows import Value
 
-#: (action, field that names it, its value in small letters) → the field that holds a secret
-_SECRETS = {("ChangeConfiguration", "key", "authorizationkey"): "value"}
-#: (action, list of its answer, field that names an entry, its value in small letters) → the field with the secret
-_TOLD = {("GetConfiguration", "configurationKey", "key", "authorizationkey"): "value"}
 MASK = "***"
+_MASKED_KEY = "authorizationkey"  # 1.6: of the configuration
+_MASKED_VARIABLE = "basicauthpassword"  # 2.x: of SecurityCtrlr, in a device model
+#: fields that are secrets wherever they stand: of SetNetworkProfile in 2.x
+_SECRET_FIELDS = frozenset({"password", "apnPassword", "basicAuthPassword"})
+_SECRET_WORDS = (_MASKED_KEY, _MASKED_VARIABLE, "password")
+
+#: a start's profile belongs to its transaction, whose id nobody knows yet
+_REMOTE_STARTS = {
+    "RemoteStartTransaction": "OCPP 1.6 §5.16.2",
+    "RequestStartTransaction": "OCPP 2.0.1 F01.FR.08",
+}
 
 
 def from_parameters(command: Command, written: Mapping[str, Value]) -> dict[str, Any]:
@@ -67,6 +74,21 @@ def from_json(command: Command, text: Value) -> dict[str, Any]:
     return payload
 
 
+def fill(command: Command, payload: dict[str, Any], evse: Value, connector: Value) -> None:
+    """Fills in the connector that a command stands at. Raises Refused(BadOutOfRange) where another one is named."""
+    own: Mapping[str, Any] = {
+        "connectorId": connector,
+        "evseId": evse,
+        "evse": {"id": evse, "connectorId": connector},
+    }
+    for field in command.filled:
+        named = payload.setdefault(field, own[field])
+        if field == "evse" and isinstance(named, dict):  # the EVSE alone is meant where no connector is named
+            named = {"connectorId": connector, **{k: v for k, v in named.items() if k != "customData"}}
+        if named != own[field]:
+            raise Refused("BadOutOfRange", f"{field}: this is connector {connector} of EVSE {evse}")
+
+
 def check_parameter(parameter: Parameter, value: Value) -> None:
     """Raises Refused(BadOutOfRange) for a value that the schema does not allow. None and "" mean: not given."""
     if value is None or value == "":
@@ -90,44 +112,66 @@ def check_payload(version: Version, action: str, payload: Mapping[str, Any]) -> 
 
 def masked(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """The payload as it may be stored and shown: without secrets."""
-    shown = dict(payload)
-    for (secret_action, field, name), hidden in _SECRETS.items():
-        if action == secret_action and _is(shown.get(field), name) and hidden in shown:
-            shown[hidden] = MASK
-    return shown
+    if action == "ChangeConfiguration" and _is(payload.get("key"), _MASKED_KEY) and "value" in payload:
+        return {**payload, "value": MASK}
+    if action in _NESTED:
+        return _without_secrets(payload)
+    return dict(payload)
 
 
 def masked_response(action: str, response: Mapping[str, Any]) -> dict[str, Any]:
     """A station's answer as it may be stored and shown: without secrets that it should not have told."""
-    shown = dict(response)
-    for (secret_action, entries, field, name), hidden in _TOLD.items():
-        if action == secret_action and isinstance(shown.get(entries), list):
-            shown[entries] = [
-                {**entry, hidden: MASK}
-                if isinstance(entry, dict) and _is(entry.get(field), name) and entry.get(hidden) is not None
-                else entry
-                for entry in shown[entries]
-            ]
-    return shown
+    found = response.get("configurationKey")
+    if action == "GetConfiguration" and isinstance(found, list):
+        return {**response, "configurationKey": [_key_without_secret(entry) for entry in found]}
+    return _without_secrets(response) if action in _NESTED else dict(response)
 
 
 def may_hold_secret(frame: str | bytes) -> bool:
     """Whether a frame that has not been read yet may hold a secret in the clear."""
-    return isinstance(frame, str) and "authorizationkey" in frame.lower()
+    if not isinstance(frame, str):
+        return False
+    text = frame.lower()
+    return any(word in text for word in _SECRET_WORDS)
+
+
+#: actions of 2.x whose payloads may hold secrets at any depth
+_NESTED = frozenset({"GetVariables", "SetNetworkProfile", "SetVariables"})
+
+
+def _without_secrets(node: Mapping[str, Any]) -> dict[str, Any]:
+    variable = node.get("variable")
+    secret = isinstance(variable, Mapping) and _is(variable.get("name"), _MASKED_VARIABLE)
+    return {
+        field: MASK if field in _SECRET_FIELDS or (secret and field == "attributeValue") else _below(child)
+        for field, child in node.items()
+    }
+
+
+def _below(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_below(child) for child in node]
+    return _without_secrets(node) if isinstance(node, Mapping) else node
+
+
+def _key_without_secret(entry: Any) -> Any:
+    if isinstance(entry, dict) and _is(entry.get("key"), _MASKED_KEY) and entry.get("value") is not None:
+        return {**entry, "value": MASK}
+    return entry
 
 
 def _is(found: Any, name: str) -> bool:
-    """Keys of a station's configuration are the same in capital and small letters (OCPP 1.6 §7, CiString)."""
+    """Names of a station's settings are the same in capital and small letters (CiString, identifierString)."""
     return isinstance(found, str) and found.lower() == name
 
 
 def _breaks_rule(action: str, payload: Mapping[str, Any]) -> str:
     """A rule of OCPP that no schema can say."""
     profile = payload.get("chargingProfile")
-    if action != "RemoteStartTransaction" or not isinstance(profile, dict):
+    if action not in _REMOTE_STARTS or not isinstance(profile, dict):
         return ""
     if profile.get("chargingProfilePurpose") != "TxProfile":
-        return "chargingProfile: its chargingProfilePurpose has to be TxProfile (OCPP 1.6 §5.16.2)"
+        return f"chargingProfile: its chargingProfilePurpose has to be TxProfile ({_REMOTE_STARTS[action]})"
     return "chargingProfile: it must not name a transactionId" if "transactionId" in profile else ""
 
 
@@ -140,4 +184,9 @@ def _wrong(parameter: Parameter, value: Value) -> str | None:
 def _field(parameter: Parameter, value: Value) -> Any:
     if parameter.type == "json" and isinstance(value, str):
         return msgspec.json.decode(value)
+    if parameter.type == "any" and isinstance(value, str):
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return value
     return value

@@ -80,7 +80,7 @@ class CommandQueue:
         clock: Callable[[], float],
         done: Callable[[Group, str, dict[str, Any], dict[str, Any]], None],
     ) -> None:
-        """`states` numbers Result.State; `done(group, action, payload, response)` hears of what was accepted."""
+        """`states` numbers Result.State; `done(group, action, payload, response)` hears of what was answered."""
         self._tree = tree
         self._store = store
         self._states = states
@@ -179,7 +179,7 @@ class CommandQueue:
         )
         log.info("command.ended", station=request.station, action=action, state=done.state, error=done.error)
         self._show(request, done.state, done)
-        if done.state == "Accepted":
+        if done.failure is None:
             try:
                 self._done(request.group, action, request.payload, done.response)
             except Exception:  # what a response changes in the tree does not change how the command ended

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.ocpp.parameters import Parameter, addresses_connector, fills_connector, parameters
+from bridge.ocpp.parameters import Parameter, addresses_connector, connector_fields, parameters
 from bridge.ocpp.versions import Version
 from bridge.points.rows import ZEROS, Argument, Enumeration, Method, Row, Type, Value
 
@@ -16,9 +16,10 @@ _TYPES: Mapping[str, Type] = {
     "number": Type.DOUBLE,
     "boolean": Type.BOOLEAN,
     "json": Type.STRING,
+    "any": Type.STRING,
 }
 
-_OUTPUTS = (
+OUTPUTS = (
     Argument(name="Status", type=Type.STRING, description="The status that the station answered with"),
     Argument(name="Response", type=Type.STRING, description="The station's answer as JSON"),
 )
@@ -28,12 +29,12 @@ _OUTPUTS = (
 class Command:
     """One action as a station or a connector offers it.
 
-    `filled` is the field that the connector fills in, "" at the station; it is no parameter there.
+    `filled` are the fields that the connector fills in, () at the station; they are no parameters there.
     """
 
     action: str
     parameters: tuple[Parameter, ...]
-    filled: str
+    filled: tuple[str, ...]
 
     @property
     def folder(self) -> str:
@@ -50,8 +51,8 @@ def commands(version: Version, *, connector: bool) -> dict[str, Command]:
     for action in version.to_station:
         if connector and not addresses_connector(version, action):
             continue
-        filled = (fills_connector(version, action) or "") if connector else ""
-        inputs = tuple(p for p in parameters(version, action) if p.field != filled)
+        filled = connector_fields(version, action) if connector else ()
+        inputs = tuple(p for p in parameters(version, action) if p.field not in filled)
         found[action] = Command(action, inputs, filled)
     return found
 
@@ -69,7 +70,7 @@ def command_methods(offered: Mapping[str, Command]) -> tuple[Method, ...]:
             name=CALL,
             description=f"Sends {command.action} and waits for the station's answer",
             inputs=tuple(_argument(parameter) for parameter in command.parameters),
-            outputs=_OUTPUTS,
+            outputs=OUTPUTS,
         )
         for command in offered.values()
     )
@@ -159,6 +160,8 @@ def _describe(parameter: Parameter) -> str:
     notes = ["required" if parameter.required else "optional"]
     if parameter.type == "json":
         notes.append("as JSON")
+    if parameter.type == "any":
+        notes.append("any JSON; what is no JSON is sent as a text")
     if parameter.enum:
         notes.append("one of " + ", ".join(parameter.enum))
     if parameter.max_length is not None:

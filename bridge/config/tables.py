@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from bridge.config.wording import found, listed
 
-SPOKEN_VERSIONS = ("1.6",)
+SPOKEN_VERSIONS = ("2.1", "2.0.1", "1.6")
 """The OCPP versions that this version of the bridge speaks, best first."""
 
 _INT32 = 2**31 - 1
@@ -19,6 +19,8 @@ Role = Literal["observer", "operator", "engineer"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1, le=_INT32)]
+Interval = Annotated[float, Field(ge=1, le=3_600_000, allow_inf_nan=False)]
 
 
 class Table(BaseModel):
@@ -105,6 +107,36 @@ class StationConfig(Table):
         return area
 
 
+class OpcuaLimitsConfig(Table):
+    """[opcua.limits]: how much HMIs may ask for and hold. Sizes in bytes, intervals in milliseconds."""
+
+    max_connections: Count = 500
+    max_sessions: Count = 100
+    max_subscriptions: Count = 1_000
+    max_subscriptions_per_session: Count = 100
+    max_monitored_items: Count = 200_000
+    max_monitored_items_per_subscription: Count = 100_000
+    max_queue_size: Count = 1_000
+    max_queued_notifications: Count = 2_000_000
+    max_notifications_per_publish: Count = 10_000
+    max_publish_requests: Count = 100
+    max_retransmissions: Count = 200
+    min_publishing_interval: Interval = 10.0
+    min_sampling_interval: Interval = 10.0
+    max_nodes_per_read: Count = 10_000
+    max_nodes_per_write: Count = 2_000
+    max_nodes_per_method_call: Count = 100
+    max_nodes_per_browse: Count = 10_000
+    max_nodes_per_register: Count = 10_000
+    max_nodes_per_translate: Count = 10_000
+    max_monitored_items_per_call: Count = 10_000
+    max_references_per_node: Count = 10_000
+    max_continuation_points: Count = 100
+    max_message_size: int = Field(16_777_216, ge=65_536, le=_INT32)
+    max_chunk_count: Count = 4_096
+    max_backlog: int = Field(67_108_864, ge=65_536, le=_INT32)
+
+
 class OpcuaConfig(Table):
     """[opcua]: the server that HMIs connect to."""
 
@@ -114,6 +146,7 @@ class OpcuaConfig(Table):
     )
     anonymous: Literal["none", "observer", "operator", "engineer"] = "operator"
     initial_values: bool = False
+    limits: OpcuaLimitsConfig = OpcuaLimitsConfig()
 
     @field_validator("endpoint")
     @classmethod

@@ -1,4 +1,4 @@
-"""OCPP-J frames: JSON text ↔ Call, CallResult, CallError (OCPP-J 1.6 §4.2).
+"""OCPP-J frames: JSON text ↔ Call, CallResult, CallError (OCPP-J 1.6 §4.2), ResultError, Send (OCPP 2.1 part 4 §4.2).
 
 A frame that `decode` gives has at most MAX_DEPTH levels, no NaN and no lone surrogates: what takes a payload from
 here can encode it as JSON again. Its integers may have up to 4,300 digits. Of two equal keys the last one counts.
@@ -16,6 +16,9 @@ from bridge.ocpp.versions import FrameKind
 CALL = 2
 CALLRESULT = 3
 CALLERROR = 4
+CALLRESULTERROR = 5
+SEND = 6
+_KNOWN = frozenset({CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND})
 
 MAX_ID = 36
 """Characters in a message id (OCPP-J 1.6 §4.1.4)."""
@@ -58,7 +61,25 @@ class CallError(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
-Frame = Call | CallResult | CallError
+class ResultError(msgspec.Struct, frozen=True):
+    """The other side cannot use our CALLRESULT. OCPP 2.1 only."""
+
+    id: str
+    code: str
+    description: str
+    details: dict[str, Any]
+
+
+class Send(msgspec.Struct, frozen=True):
+    """A message that is never answered. OCPP 2.1 only. `flaw` says what was wrong and tolerated."""
+
+    id: str
+    action: str
+    payload: dict[str, Any]
+    flaw: str = ""
+
+
+Frame = Call | CallResult | CallError | ResultError | Send
 
 
 class FrameError(BridgeError):
@@ -86,14 +107,15 @@ class FrameError(BridgeError):
 def decode(data: str | bytes) -> Frame:
     """The frame in `data` (bytes are UTF-8). Raises FrameError, and never anything else.
 
-    Tolerated: a payload of null for an empty one (`flaw`), a CALLERROR without description or details.
+    Tolerated: a payload of null for an empty one (`flaw`), a CALLERROR without description or details. Which versions
+    have which types of message is the peer's business.
     """
     text = data if isinstance(data, str) else _text(data)
     items = _array(text)
     message_type = items[0]
     if type(message_type) is not int:
         raise FrameError("frame", "the message type is not an integer", _id_or_none(items))
-    if message_type not in (CALL, CALLRESULT, CALLERROR):
+    if message_type not in _KNOWN:
         raise FrameError("message_type", "unknown message type", _id_or_none(items), message_type)
     message_id = _id_or_none(items)
     if message_id is None:
@@ -104,7 +126,9 @@ def decode(data: str | bytes) -> Frame:
             return _call(message_id, items, hash(text))
         if message_type == CALLRESULT:
             return _result(message_id, items)
-        return _error(message_id, items)
+        if message_type == SEND:
+            return _send(message_id, items)
+        return _error(message_id, items) if message_type == CALLERROR else _result_error(message_id, items)
     except _BadFrameError as flaw:
         raise FrameError(flaw.kind, str(flaw), message_id, message_type) from None
 
@@ -119,16 +143,25 @@ def encode_result(message_id: str, payload: Mapping[str, Any]) -> str:
     return _encode([CALLRESULT, message_id, payload]).decode()
 
 
+def encode_result_error(message_id: str, code: str, description: str = "") -> str:
+    """The text of a CALLRESULTERROR, the description cut to what OCPP allows. Never raises."""
+    return _encode([CALLRESULTERROR, message_id, code, _cut(description), {}]).decode()
+
+
 def encode_error(message_id: str, code: str, description: str = "", details: Mapping[str, Any] | None = None) -> str:
     """The text of a CALLERROR, the description cut to what OCPP allows.
 
     Never raises: details that are no JSON are left out, since a station must get an answer in any case.
     """
-    cut = description[:MAX_DESCRIPTION].encode("utf-8", "replace").decode()
+    cut = _cut(description)
     try:
         return _encode([CALLERROR, message_id, code, cut, details or {}]).decode()
     except (TypeError, ValueError, RecursionError):
         return _encode([CALLERROR, message_id, code, cut, {}]).decode()
+
+
+def _cut(description: str) -> str:
+    return description[:MAX_DESCRIPTION].encode("utf-8", "replace").decode()
 
 
 class _BadFrameError(Exception):
@@ -174,12 +207,20 @@ def _id_or_none(items: list[Any]) -> str | None:
 
 
 def _call(message_id: str, items: list[Any], digest: int) -> Call:
+    action, payload, flaw = _request("CALL", items)
+    return Call(message_id, action, payload, flaw, digest)
+
+
+def _send(message_id: str, items: list[Any]) -> Send:
+    return Send(message_id, *_request("SEND", items))
+
+
+def _request(name: str, items: list[Any]) -> tuple[str, dict[str, Any], str]:
     if len(items) != 4:
-        raise _BadFrameError("frame", f"a CALL has 4 elements, not {len(items)}")
+        raise _BadFrameError("frame", f"a {name} has 4 elements, not {len(items)}")
     if not isinstance(items[2], str):
         raise _BadFrameError("frame", "the action is not a string")
-    payload, flaw = _payload(items[3])
-    return Call(message_id, items[2], payload, flaw, digest)
+    return items[2], *_payload(items[3])
 
 
 def _result(message_id: str, items: list[Any]) -> CallResult:
@@ -190,17 +231,20 @@ def _result(message_id: str, items: list[Any]) -> CallResult:
 
 
 def _error(message_id: str, items: list[Any]) -> CallError:
+    return CallError(message_id, *_refusal("CALLERROR", items))
+
+
+def _result_error(message_id: str, items: list[Any]) -> ResultError:
+    return ResultError(message_id, *_refusal("CALLRESULTERROR", items))
+
+
+def _refusal(name: str, items: list[Any]) -> tuple[str, str, dict[str, Any]]:
     if not 3 <= len(items) <= 5:
-        raise _BadFrameError("frame", f"a CALLERROR has 5 elements, not {len(items)}")
+        raise _BadFrameError("frame", f"a {name} has 5 elements, not {len(items)}")
     code, description, details = [*items[2:], None, None][:3]
     if not isinstance(code, str):
         raise _BadFrameError("frame", "the error code is not a string")
-    return CallError(
-        message_id,
-        code,
-        description if isinstance(description, str) else "",
-        details if isinstance(details, dict) else {},
-    )
+    return code, description if isinstance(description, str) else "", details if isinstance(details, dict) else {}
 
 
 def _payload(value: Any) -> tuple[dict[str, Any], str]:

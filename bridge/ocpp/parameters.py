@@ -12,12 +12,13 @@ import msgspec
 from bridge.ocpp.schemas import INT32, is_multiple, resolved, schemas
 from bridge.ocpp.versions import Version
 
-ParameterType = Literal["string", "integer", "number", "boolean", "json"]
+ParameterType = Literal["string", "integer", "number", "boolean", "json", "any"]
 
 # Commands at a connector though their schema names none: a transaction has one.
 _BY_TRANSACTION = frozenset({"RemoteStopTransaction", "RequestStopTransaction"})
 
 _CONNECTOR_FIELDS = ("connectorId", "evseId", "evse")
+"""OCPP 1.6 has the first; 2.x the others, and UnlockConnector two of them."""
 
 _TYPES: Mapping[str, ParameterType] = {
     "string": "string",
@@ -34,7 +35,8 @@ class Parameter:
     """One field of a request.
 
     field: as in OCPP (`connectorId`). name: the point's (`ConnectorId`). type: an object or array is "json",
-    a string that holds JSON. enum: the allowed values, () for any. Bounds are None where the schema has none.
+    a string that holds JSON; "any" is what the schema leaves open (DataTransfer's data in 2.x): a string that holds
+    JSON, or else the text itself. enum: the allowed values, () for any. Bounds are None where the schema has none.
     """
 
     field: str
@@ -75,13 +77,13 @@ def check_value(parameter: Parameter, value: object) -> str | None:
 
 def addresses_connector(version: Version, action: str) -> bool:
     """Whether the command stands at a connector as well as at the station. KeyError: no such action."""
-    return action in _BY_TRANSACTION or fills_connector(version, action) is not None
+    return action in _BY_TRANSACTION or bool(connector_fields(version, action))
 
 
-def fills_connector(version: Version, action: str) -> str | None:
-    """The field that the connector fills when the command stands there. KeyError: no such action."""
+def connector_fields(version: Version, action: str) -> tuple[str, ...]:
+    """The fields that the connector fills when the command stands there. KeyError: no such action."""
     properties = schemas(version).request(action).get("properties", {})
-    return next((field for field in _CONNECTOR_FIELDS if field in properties), None)
+    return tuple(field for field in _CONNECTOR_FIELDS if field in properties)
 
 
 def _parameter(schema: Mapping[str, Any], field: str, node: dict[str, Any], required: bool) -> Parameter:
@@ -89,7 +91,7 @@ def _parameter(schema: Mapping[str, Any], field: str, node: dict[str, Any], requ
     return Parameter(
         field=field,
         name=field[0].upper() + field[1:],
-        type=_TYPES[target["type"]],
+        type=_TYPES[target["type"]] if "type" in target else "any",
         required=required,
         enum=tuple(target.get("enum", ())),
         max_length=target.get("maxLength"),
@@ -159,6 +161,7 @@ _IS_TYPE: Mapping[ParameterType, Callable[[object], bool]] = {
     "number": lambda value: type(value) in (int, float),
     "boolean": lambda value: isinstance(value, bool),
     "json": _is_json,
+    "any": lambda value: isinstance(value, str),
 }
 
 _NAMES: Mapping[ParameterType, str] = {
@@ -167,4 +170,5 @@ _NAMES: Mapping[ParameterType, str] = {
     "number": "a number",
     "boolean": "true or false",
     "json": "the JSON of an object or array",
+    "any": "a string",
 }

@@ -3,36 +3,45 @@
     received = peer.receive(text)
       ReceivedCall    the station asks: end it with exactly one answer() or refuse()
       ReceivedResult  the answer to our CALL
-      ReceivedError   our CALL failed
+      ReceivedError   our CALL failed; `reply` is what to send back, if anything
       Reply           send this text back; nothing else is to be done
-      Dropped         nothing to send; log and count the reason
+      ReceivedSend    what the station tells without waiting for an answer (OCPP 2.1)
+  Dropped         nothing to send; log and count the reason
 
 Rules (OCPP-J 1.6 §4, the same for every version unless its row in `versions` says otherwise):
 - A binary frame is not OCPP-J: dropped, always, whatever it holds.
 - An answer is never answered: an unreadable CALLRESULT for our CALL fails that CALL, any other is dropped.
 - A CALL that comes again with the id and the text of an answered one gets the stored answer and has no
   second effect. While the first is being handled, it is dropped: the first's answer is the answer to both.
+- A CALLRESULTERROR for our CALL fails it; one for an answer of ours tells that the station could not use it.
 - The id of an answered CALL with another text is a new CALL: there are stations that count their ids from 1
   after each reboot. Under the id of a CALL that is being handled everything is dropped: an id has one answer.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, cast
 
 import msgspec
 
 from bridge.ocpp.frames import (
     CALL,
+    CALLRESULTERROR,
+    SEND,
     Call,
     CallError,
     CallResult,
     FrameError,
+    ResultError,
+    Send,
     decode,
     encode_call,
     encode_error,
     encode_result,
+    encode_result_error,
 )
 from bridge.ocpp.schemas import Violation, schemas
+from bridge.ocpp.typed import CallDecoder
 from bridge.ocpp.versions import Version
 
 Validation = Literal["strict", "lenient", "off"]
@@ -41,6 +50,8 @@ MAX_OPEN = 256
 """CALLs of a station that wait for our answer; more are refused. A well-behaved station has one."""
 MAX_ANSWERED = 16
 """Answers that are kept for a CALL that comes again."""
+QUICK_HEAD = 80
+"""Characters in which the action of a CALL is looked for: `[2,"<id>","<action>"`."""
 
 
 class ReceivedCall(msgspec.Struct, frozen=True):
@@ -50,6 +61,20 @@ class ReceivedCall(msgspec.Struct, frozen=True):
     action: str
     payload: dict[str, Any]
     violations: tuple[Violation, ...] = ()
+
+
+class ReceivedQuick(msgspec.Struct, frozen=True):
+    """A CALL as `ReceivedCall`, with nothing wrong with it, whose payload is a struct (`typed`)."""
+
+    id: str
+    action: str
+    payload: Any
+    text: str
+
+    def plain(self) -> ReceivedCall:
+        """The same CALL with its payload as JSON has it."""
+        frame = decode(self.text)
+        return ReceivedCall(self.id, self.action, cast("Call", frame).payload)
 
 
 class ReceivedResult(msgspec.Struct, frozen=True):
@@ -62,13 +87,25 @@ class ReceivedResult(msgspec.Struct, frozen=True):
 
 
 class ReceivedError(msgspec.Struct, frozen=True):
-    """Our CALL failed: the station's CALLERROR, or an answer that cannot be used."""
+    """Our CALL failed: the station's CALLERROR, or an answer that cannot be used.
+
+    `reply`: the CALLRESULTERROR that tells the station so (OCPP 2.1), "" for nothing to send.
+    """
 
     id: str
     action: str
     code: str
     description: str
     details: dict[str, Any]
+    reply: str = ""
+
+
+class ReceivedSend(msgspec.Struct, frozen=True):
+    """A SEND of the station (OCPP 2.1 part 4 §4.2.5): it changes what is shown, and is never answered."""
+
+    action: str
+    payload: dict[str, Any]
+    violations: tuple[Violation, ...] = ()
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -85,7 +122,7 @@ class Dropped(msgspec.Struct, frozen=True):
     reason: str
 
 
-Received = ReceivedCall | ReceivedResult | ReceivedError | Reply | Dropped
+Received = ReceivedCall | ReceivedQuick | ReceivedResult | ReceivedError | ReceivedSend | Reply | Dropped
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -98,16 +135,24 @@ class Outgoing(msgspec.Struct, frozen=True):
 class Peer:
     """The state of one connection: our CALL that waits, the station's that wait, the last answers.
 
-    new_id gives the message ids of our CALLs; it must never repeat one for this station.
+    new_id gives the message ids of our CALLs; it must never repeat one for this station. quick: the actions whose
+    CALLs are decoded to structs where nothing is wrong with them.
     """
 
-    __slots__ = ("_answered", "_new_id", "_open", "_outstanding", "_schemas", "_validation", "_version")
+    __slots__ = ("_answered", "_new_id", "_open", "_outstanding", "_quick", "_schemas", "_validation", "_version")
 
-    def __init__(self, version: Version, validation: Validation, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        version: Version,
+        validation: Validation,
+        new_id: Callable[[], str],
+        quick: Mapping[str, CallDecoder] = MappingProxyType({}),
+    ) -> None:
         self._version = version
         self._validation = validation
         self._new_id = new_id
         self._schemas = schemas(version)
+        self._quick = quick
         self._outstanding: tuple[str, str] | None = None  # id, action
         self._open: dict[str, int] = {}  # id → digest
         self._answered: dict[str, tuple[int, str]] = {}  # id → digest, answer; the oldest first
@@ -116,13 +161,20 @@ class Peer:
         """What a frame of the station means: text as str, a binary frame as bytes. Never raises."""
         if not isinstance(data, str):
             return Dropped("a binary frame")
+        if (quick := self._quickly(data)) is not None:
+            return quick
         try:
             frame = decode(data)
         except FrameError as error:
             return self._malformed(error)
         if isinstance(frame, Call):
             return self._called(frame)
-        return self._settled(frame)
+        if isinstance(frame, CallResult | CallError):
+            return self._settled(frame)
+        if not self._version.sends:
+            kind = SEND if isinstance(frame, Send) else CALLRESULTERROR
+            return self._malformed(FrameError("message_type", "unknown message type", frame.id, kind))
+        return self._told_of(frame) if isinstance(frame, Send) else self._unusable(frame)
 
     def call(self, action: str, payload: Mapping[str, Any]) -> Outgoing:
         """The text of a CALL of ours, which is outstanding from now on. Does not validate: see `check_call`.
@@ -178,6 +230,21 @@ class Peer:
 
     # --- the station's CALLs ---
 
+    def _quickly(self, text: str) -> ReceivedQuick | None:
+        """A CALL that may take the quick way; None for everything that needs a second look."""
+        head = text[:QUICK_HEAD].split('"', 4)
+        decode_call = self._quick.get(head[3]) if len(head) == 5 else None
+        if decode_call is None:
+            return None
+        try:
+            _, message_id, action, payload = decode_call(text)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        if message_id in self._open or message_id in self._answered or len(self._open) >= MAX_OPEN:
+            return None
+        self._open[message_id] = hash(text)
+        return ReceivedQuick(message_id, action, payload, text)
+
     def _called(self, call: Call) -> Received:
         if call.id in self._open:
             return Dropped(f"a CALL with the id of one that is being handled: {call.id}")
@@ -195,27 +262,42 @@ class Peer:
         return ReceivedCall(call.id, call.action, call.payload, violations)
 
     def _check(self, call: Call) -> tuple[Violation, ...]:
-        if self._validation == "off":
-            return ()
-        return _flaw(call) + self._schemas.check_request(call.action, call.payload)
+        return () if self._validation == "off" else self._violations(call)
+
+    def _violations(self, frame: Call | Send) -> tuple[Violation, ...]:
+        return _flaw(frame) + self._schemas.check_request(frame.action, frame.payload)
+
+    def _told_of(self, send: Send) -> Received:
+        """A SEND gets no answer, not even a CALLERROR, whatever is wrong with it."""
+        if send.action not in self._version.sends:
+            return Dropped("a SEND of an action that is none")
+        violations = () if self._validation == "off" else self._violations(send)
+        if violations and self._validation == "strict":
+            return Dropped(f"{send.action}: {_told(violations)}")
+        return ReceivedSend(send.action, send.payload, violations)
 
     def _not_served(self, call: Call) -> Reply:
         """NotImplemented: nobody knows the action. NotSupported: it is not served (OCPP-J 1.6 §4.2.3)."""
-        if call.action in self._version.unsupported or call.action in self._version.to_station:
+        version = self._version
+        if call.action in version.unsupported | version.sends or call.action in version.to_station:
             return self._error(call.id, "NotSupported", "this action is not one that a station may ask for")
         return self._error(call.id, "NotImplemented", "unknown action")
 
     def _malformed(self, error: FrameError) -> Received:
-        version, message_id = self._version, error.message_id
-        if error.kind == "message_type" and version.unknown_message_type == "ignore":
+        version, message_id, kind = self._version, error.message_id, error.kind
+        if error.message_type in (CALLRESULTERROR, SEND) and not version.sends:
+            kind = "message_type"
+        if kind == "message_type" and version.unknown_message_type == "ignore":
             return Dropped(error.description)
-        if error.kind != "message_type" and error.message_type not in (CALL, None):
+        if error.message_type == SEND and version.sends:
+            return Dropped(error.description)
+        if kind != "message_type" and error.message_type not in (CALL, None):
             return self._malformed_answer(error)
         if message_id is None:
             message_id = version.unreadable_id
         if message_id is None or message_id in self._open:
             return Dropped(error.description)
-        return self._error(message_id, version.codes[error.kind], error.description)
+        return self._error(message_id, version.codes[kind], error.description)
 
     def _error(self, message_id: str, code: str, description: str) -> Reply:
         return Reply(encode_error(message_id, code, description), f"{code}: {description}")
@@ -232,7 +314,7 @@ class Peer:
             return ReceivedResult(frame.id, action, frame.payload)
         violations = _flaw(frame) + self._schemas.check_response(action, frame.payload)
         if violations and self._validation == "strict":
-            return ReceivedError(frame.id, action, self._code(violations), _told(violations), {})
+            return self._useless(frame.id, action, self._code(violations), _told(violations))
         return ReceivedResult(frame.id, action, frame.payload, violations)
 
     def _malformed_answer(self, error: FrameError) -> Received:
@@ -240,7 +322,20 @@ class Peer:
         if action is None or error.message_id is None:
             return Dropped(error.description)
         code = self._version.codes[error.kind]
-        return ReceivedError(error.message_id, action, code, error.description, {})
+        return self._useless(error.message_id, action, code, error.description)
+
+    def _useless(self, message_id: str, action: str, code: str, description: str) -> ReceivedError:
+        """An answer that cannot be used; a version that has CALLRESULTERROR tells the station so."""
+        reply = encode_result_error(message_id, code, description) if self._version.sends else ""
+        return ReceivedError(message_id, action, code, description, {}, reply)
+
+    def _unusable(self, frame: ResultError) -> Received:
+        action = self._take(frame.id)
+        if action is not None:
+            return ReceivedError(frame.id, action, frame.code, frame.description, frame.details)
+        if frame.id in self._answered:
+            return Dropped(f"the station cannot use an answer of ours: {frame.code}: {frame.description}")
+        return Dropped("a CALLRESULTERROR for no answer of ours")
 
     def _take(self, message_id: str | None) -> str | None:
         """The action of our CALL with this id, which waits no longer; None if none does."""
@@ -254,7 +349,7 @@ class Peer:
         return self._version.codes[violations[0].kind]
 
 
-def _flaw(frame: Call | CallResult) -> tuple[Violation, ...]:
+def _flaw(frame: Call | CallResult | Send) -> tuple[Violation, ...]:
     return (Violation("formation", "", frame.flaw),) if frame.flaw else ()
 
 

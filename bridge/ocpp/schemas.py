@@ -57,17 +57,19 @@ class Schemas:
 
     def __init__(self, version: Version) -> None:
         self._version = version
-        self._actions = version.from_station | version.unsupported | set(version.to_station)
+        self._actions = version.from_station | version.unsupported | version.sends | set(version.to_station)
         self._raw: dict[str, dict[str, Any]] = {}
         self._requests: dict[str, _Checker] = {}
         self._responses: dict[str, _Checker] = {}
 
     def request(self, action: str) -> dict[str, Any]:
         """The schema of the action's request, as the `ocpp` package has it."""
-        return self._load(action, self._version.request_suffix)
+        return self._load(action, "" if action in self._version.sends else self._version.request_suffix)
 
     def response(self, action: str) -> dict[str, Any]:
-        """The schema of the action's response, as the `ocpp` package has it."""
+        """The schema of the action's response, as the `ocpp` package has it. An action of `Version.sends` has none."""
+        if action in self._version.sends:
+            raise KeyError(action)
         return self._load(action, "Response")
 
     def check_request(self, action: str, payload: object) -> tuple[Violation, ...]:

@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from bridge.config import OcppConfig
 from bridge.errors import Problem, ProjectError, StoreError
 from bridge.ocpp.versions import VERSIONS, negotiate
-from bridge.ocpp.websocket import Connection, Reader
+from bridge.ocpp.websocket import Connection, Outbox, Reader
 from bridge.station.credentials import Credentials
 from bridge.station.registry import Stations
 from bridge.station.session import Session
@@ -60,6 +60,7 @@ class OcppServer:
         self._stations = stations
         self._credentials = credentials
         self._server: asyncio.Server | None = None
+        self._outbox = Outbox()
         self._connections: set[Connection] = set()
         self._working: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -109,6 +110,7 @@ class OcppServer:
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
             max_size=settings.max_message_size,
+            outbox=self._outbox,
         )
 
     # What a connection asks (websocket.Listener)

@@ -6,7 +6,7 @@ bridge does with a heartbeat; here a frame goes from the transport to its reader
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import GeneratorType
 from typing import Protocol, cast
 
@@ -33,6 +33,9 @@ WRITE_BUFFER = 65_536
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _END_OF_HEAD = b"\r\n\r\n"
 
+
+TOGETHER = 64
+"""Messages that go out together at most: the first of them waits for what the others cost, some milliseconds."""
 
 #: where the protocol's parser waits between two frames
 _BETWEEN_FRAMES = StreamReader.at_eof.__code__
@@ -70,6 +73,45 @@ def is_between_messages(protocol: ServerProtocol) -> bool:
     )
 
 
+class Outbox:
+    """Writes what is sent in one turn of the event loop at its end, and then does what was to come after it.
+
+    Who writes to a socket wakes whoever sleeps at its other end, which costs as much as all else about a short
+    message. Behind a proxy thousands of stations are one such reader, and one waking is enough for all that is
+    written before it sleeps again.
+    """
+
+    def __init__(self) -> None:
+        self._writes: list[tuple[asyncio.Transport, bytes]] = []
+        self._after: list[tuple[Callable[..., None], tuple[object, ...]]] = []
+
+    def write(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Has the data written in its turn."""
+        writes = self._writes
+        if not writes and not self._after:
+            asyncio.get_running_loop().call_soon(self.flush)
+        writes.append((transport, data))
+        if len(writes) >= TOGETHER:
+            self.flush()
+
+    def after(self, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
+        """Calls `work`, which must not raise, when all has been written that was to be written before."""
+        if not self._writes:
+            work(*arguments)
+        else:
+            self._after.append((work, arguments))
+
+    def flush(self) -> None:
+        """Writes, and works, now."""
+        writes, self._writes = self._writes, []
+        after, self._after = self._after, []
+        for transport, data in writes:
+            if not transport.is_closing():
+                transport.write(data)
+        for work, arguments in after:
+            work(*arguments)
+
+
 class Reader(Protocol):
     """Whoever reads an open connection."""
 
@@ -102,11 +144,15 @@ class Listener(Protocol):
 class Connection(asyncio.Protocol):
     """A station's connection. `identity` is for the listener to set.
 
-    ping_interval, ping_timeout: seconds; interval 0: no pings. max_size: bytes of a message.
+    ping_interval, ping_timeout: seconds; interval 0: no pings. max_size: bytes of a message. outbox: where the
+    listener's connections write.
     """
 
-    def __init__(self, listener: Listener, *, ping_interval: float, ping_timeout: float, max_size: int) -> None:
+    def __init__(
+        self, listener: Listener, *, ping_interval: float, ping_timeout: float, max_size: int, outbox: Outbox
+    ) -> None:
         self.identity = ""
+        self._outbox = outbox
         self._listener = listener
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
@@ -124,6 +170,7 @@ class Connection(asyncio.Protocol):
         self._parts = bytearray()  # of a message that comes in fragments, any number of which may be empty
         self._is_text = True
         self._failed = False
+        self._direct = False  # the next frame may pass the protocol by
         self._heard = True
         self._writable: asyncio.Future[None] | None = None
 
@@ -144,18 +191,22 @@ class Connection(asyncio.Protocol):
     # What the bridge does
 
     def write(self, text: str) -> None:
-        """Sends a message. Raises StationOffline when the connection is closed or closing."""
+        """Sends a message, in this turn of the loop. Raises StationOffline when the connection is closed or closing."""
         if self._protocol.state is not State.OPEN or self._transport.is_closing():
             raise StationOffline("the connection to the station is closed")
         payload = text.encode()
         size = len(payload)
         if size < 126:
-            self._transport.write(bytes((0x81, size)) + payload)
+            self._outbox.write(self._transport, bytes((0x81, size)) + payload)
         elif size < 65_536:
-            self._transport.write(bytes((0x81, 126, size >> 8, size & 0xFF)) + payload)
+            self._outbox.write(self._transport, bytes((0x81, 126, size >> 8, size & 0xFF)) + payload)
         else:
             self._protocol.send_text(payload)
             self._flush()
+
+    def after(self, work: Callable[..., None], *arguments: object) -> None:
+        """Calls `work`, which must not raise, once what was written until now has gone out."""
+        self._outbox.after(work, arguments)
 
     async def drain(self) -> None:
         """Waits while the station does not read. Raises StationOffline when the connection closes meanwhile."""
@@ -182,7 +233,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._reader is not None and is_between_messages(self._protocol):
+        if self._direct:
             payload = whole_text(data, self._max_size)
             if payload is not None:
                 self._give(payload, is_text=True)
@@ -191,6 +242,7 @@ class Connection(asyncio.Protocol):
         events = self._protocol.events_received()
         if self._protocol.writes:
             self._flush()  # pongs, the answer to a close
+        self._direct = self._reader is not None and is_between_messages(self._protocol)
         for event in events:
             if isinstance(event, Frame):
                 self._take(event)
@@ -202,6 +254,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         self._protocol.receive_eof()
+        self._direct = False
         self._flush()
         self._expect_close()  # the transport closes by itself, but not while the station reads nothing
 
@@ -253,6 +306,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._reader = self._listener.opened(self)
+        self._direct = is_between_messages(self._protocol)
         self._await_ping()
         self._transport.resume_reading()
         early, self._early = self._early, b""
@@ -338,6 +392,9 @@ class Connection(asyncio.Protocol):
             waiting.exception()  # nobody may be waiting
 
     def _flush(self) -> None:
+        """Sends what the protocol has to say, behind what was written before."""
+        self._direct = self._direct and self._protocol.state is State.OPEN
+        self._outbox.flush()
         for data in self._protocol.data_to_send():
             if self._transport.is_closing():
                 return

@@ -7,7 +7,7 @@ from typing import Any
 from bridge.points.layout import Layout
 from bridge.points.rows import Row, Value
 from bridge.points.rowspec import Source
-from bridge.points.table import Kind, Table
+from bridge.points.table import Kind, MessageSpec, Table
 from bridge.points.tree import Quality, Update
 from bridge.points.values import TRANSFORMS, converter
 
@@ -53,8 +53,10 @@ def bind(table: Table, kind: Kind, version: str, layout: Layout) -> Bindings:
     """The bindings of one version for the groups of one layout."""
     requests: dict[str, list[Binding]] = {}
     responses: dict[str, list[Binding]] = {}
+    messages = table.messages.get(version, {})
     for row in table.rows[kind]:
-        for action, response, paths in _by_action(row.sources.get(version, ())):
+        bound = tuple(source for source in row.sources.get(version, ()) if not _is_code(messages, source))
+        for action, response, paths in _by_action(bound):
             convert = converter(row.row, TRANSFORMS.get(row.transform))
             simple = len(paths) == 1 and len(paths[0]) == 1 and paths[0][0] != TIME
             field = paths[0][0] if simple else ""
@@ -64,6 +66,13 @@ def bind(table: Table, kind: Kind, version: str, layout: Layout) -> Bindings:
         {action: tuple(found) for action, found in requests.items()},
         {action: tuple(found) for action, found in responses.items()},
     )
+
+
+def _is_code(messages: Mapping[str, MessageSpec], source: Source) -> bool:
+    """Whether a field is read by code, which fills the point too."""
+    spec = messages.get(source.action)
+    path = ("response", *source.path) if source.response else source.path
+    return spec is not None and any(tuple(head.split(".")) == path[: head.count(".") + 1] for head in spec.code)
 
 
 def _by_action(sources: tuple[Source, ...]) -> list[tuple[str, bool, tuple[tuple[str, ...], ...]]]:

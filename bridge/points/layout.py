@@ -1,7 +1,7 @@
 """The immutable table of rows that all stations, or all connectors, of one OCPP version share."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bridge.points.rows import Method, Row, Type
 
@@ -13,7 +13,9 @@ class Layout:
     `rows[slot]` is a row, `index[key]` its slot. The first `dense` rows have a place in every station's
     arrays; the others (command points, of which few are ever written) are kept only where they have a
     value. `folders[key]` holds what lies directly below a folder, in order, as (name, key); the layout
-    itself is the folder "". `twins[slot]` is the slot of the String twin of an enumeration, or -1.
+    itself is the folder "". `twins[slot]` is the slot of the String twin of an enumeration, or -1. `types[key]`
+    names the kind of thing that a folder is, where there are several of the kind (a command). `kept` are the slots
+    of the rows that are.
     """
 
     kind: str
@@ -24,6 +26,8 @@ class Layout:
     folders: Mapping[str, tuple[tuple[str, str], ...]]
     descriptions: Mapping[str, str]
     methods: Mapping[str, Method]
+    types: Mapping[str, str] = field(default_factory=dict)
+    kept: frozenset[int] = frozenset()
 
 
 def build_layout(
@@ -32,6 +36,7 @@ def build_layout(
     sparse: Sequence[Row] = (),
     methods: Sequence[Method] = (),
     descriptions: Mapping[str, str] | None = None,
+    types: Mapping[str, str] | None = None,
 ) -> Layout:
     """Builds the table; every enumeration gets its String twin `<Point>Text` behind it."""
     dense_rows = with_twins(dense)
@@ -51,6 +56,8 @@ def build_layout(
         folders=_folders(names, rows, methods),
         descriptions=names,
         methods={method.key: method for method in methods},
+        types=dict(types or {}),
+        kept=frozenset(slot for slot, row in enumerate(rows) if row.kept),
     )
 
 

@@ -58,8 +58,8 @@ class Row:
 
     `folder` and `name` make up `key`, its path below the station or connector; a name may hold dots
     (`Power.Active.Import`). `kept` points are Good always, the others Uncertain while the station is away.
-    `writable` points may be written by an OPC UA client. `twin_of` is the key of the enumeration whose
-    name this String shows.
+    `writable` points may be written by an OPC UA client; one that is not `readable` never has a value. `twin_of` is
+    the key of the enumeration whose name this String shows.
     """
 
     folder: str
@@ -68,6 +68,7 @@ class Row:
     description: str
     unit: str = ""
     writable: bool = False
+    readable: bool = True
     enumeration: Enumeration | None = None
     initial: Value = None
     kept: bool = False
@@ -102,4 +103,4 @@ class Method:
 
     @property
     def key(self) -> str:
-        return f"{self.folder}.{self.name}"
+        return f"{self.folder}.{self.name}" if self.folder else self.name

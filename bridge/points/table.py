@@ -31,6 +31,7 @@ class MessageSpec(msgspec.Struct, forbid_unknown_fields=True):
     """How a message of a station is read; datapoints/messages.yaml explains the fields."""
 
     connector: str = ""
+    evse: str = ""
     time: str = ""
     defaults: dict[str, Any] = {}
     code: dict[str, str] = {}
@@ -41,6 +42,7 @@ class MeasurandSpec(msgspec.Struct, forbid_unknown_fields=True):
     description: str
     unit: str = ""
     location: str = "Outlet"
+    usual: bool = True
 
 
 class MeasurandsSpec(msgspec.Struct, forbid_unknown_fields=True):
@@ -204,7 +206,7 @@ def _measurands(files: Mapping[str, Path], texts: Mapping[str, Any], problems: l
             if used is not None and used not in expected:
                 problems.append(unknown(file, f"measurands.{name}", what, used, expected))
     known = {
-        name: Measurand(name, measurand.unit, measurand.location, measurand.description)
+        name: Measurand(name, measurand.unit, measurand.location, measurand.description, measurand.usual)
         for name, measurand in found.items()
     }
     return Measurands(known, tuple(spec.phases), tuple(spec.locations))

@@ -53,6 +53,7 @@ UNITS = {
         Unit("varh", "", "volt ampere reactive hour"),
         Unit("var", "D44", "volt ampere reactive"),
         Unit("VA", "D46", "volt ampere"),
+        Unit("VAh", "", "volt ampere hour"),
         Unit("Hz", "HTZ", "hertz"),
         Unit("Celsius", "CEL", "degree Celsius"),
         Unit("Percent", "P1", "percent"),
@@ -68,6 +69,7 @@ CONVERSIONS = {
     "kvarh": Conversion("varh", 1000.0),
     "kvar": Conversion("var", 1000.0),
     "kVA": Conversion("VA", 1000.0),
+    "kVAh": Conversion("VAh", 1000.0),
     "Celcius": Conversion("Celsius"),  # OCPP 1.6's schemas spell it so
     "K": Conversion("Celsius", 1.0, -273.15),
     "Fahrenheit": Conversion("Celsius", 5.0 / 9.0, -160.0 / 9.0),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -40,6 +41,11 @@ def parse_time(text: Any) -> float:
     """Unix seconds of an RFC 3339 timestamp; one without a zone is taken as UTC (OCPP 1.6 §3.14)."""
     if not isinstance(text, str):
         raise ValueError(f"{_shown(text)} is not a time")
+    return _parsed(text)
+
+
+@lru_cache(maxsize=256)  # many stations speak of the same seconds
+def _parsed(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -49,7 +55,13 @@ def parse_time(text: Any) -> float:
 
 def format_time(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds, as OCPP wants it: `2026-11-21T10:00:00.000Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, micros = divmod(round(seconds * 1e6), 1_000_000)
+    return f"{_second(whole)}.{micros // 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)  # every heartbeat is told the time
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 def to_json(raw: Any) -> str:

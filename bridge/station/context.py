@@ -4,12 +4,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from bridge.config import OcppConfig
 from bridge.points.tree import Group, Tree
 from bridge.scripting import Runner
 from bridge.station.known import Known
+from bridge.station.v2.addressing import Place
+from bridge.station.v2.device_model import Catalogue
 from bridge.store.store import Store
 
 Clock = Callable[[], float]
@@ -18,7 +22,8 @@ Clock = Callable[[], float]
 @dataclass(slots=True)
 class Context:
     """Shared by all sessions. `clock` gives Unix seconds, `monotonic` seconds that no change of the clock moves;
-    `booted` hears of every boot that was accepted.
+    `booted` hears of every boot that was accepted. `catalogue` is what 2.x stations' device models share, `outlet`
+    finds the points of an EVSE or of one of its connectors.
     """
 
     tree: Tree
@@ -29,6 +34,8 @@ class Context:
     booted: Callable[[Known], None] = lambda known: None
     monotonic: Clock = time.monotonic
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    outlet: Callable[[Known, Place], Group | None] = lambda known, place: None
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs something beside the session, such as reading a station's configuration after its boot."""
@@ -37,8 +44,7 @@ class Context:
         task.add_done_callback(self.background.discard)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The answer to a CALL of a station, and what it changes in the tree once it has gone out.
 
     `group` is what the message speaks of; None: nothing that is shown, so its rows are not applied.
@@ -50,15 +56,28 @@ class Answer:
     then: Callable[[float | None], None] | None = None
 
 
+class Quick(NamedTuple):
+    """How an automatic message is taken whose payload is a struct (ocpp.typed); the answer to it is empty.
+
+    connector: the connector that it speaks of. take: applies it, of the JSON text of its frame; False where the
+    message must go the ordinary way, with nothing done.
+    """
+
+    connector: Callable[[Any], int]
+    take: Callable[[Context, Known, Group, Any, str, float], bool]
+
+
 class Dialect(Protocol):
     """What is one OCPP version's own: a module such as `v16`."""
 
     #: actions that a station may not be sent while its registration is Pending
     FORBIDDEN_WHILE_PENDING: frozenset[str]
-    #: the command that reads a station's configuration
-    READ_CONFIGURATION: str
+    #: whether a station that is not accepted is refused also where validation is lenient
+    STRICT_REGISTRATION: bool
     #: what is answered without asking anybody: the time (Unix seconds) → the response
     AUTOMATIC: Mapping[str, Callable[[float], dict[str, Any]]]
+    #: those of AUTOMATIC that come so often that they have a quick way beside the ordinary one
+    QUICK: Mapping[str, Quick]
     #: what scripts have a say in
     DECISIONS: Mapping[str, Callable[..., Awaitable[Answer]]]
 
@@ -72,6 +91,19 @@ class Dialect(Protocol):
         now: float,
     ) -> str:
         """What the rows cannot say of a message that was answered automatically; returns what was unreadable."""
+
+    def configuration_request(self, context: Context, known: Known) -> tuple[str, dict[str, Any]] | None:
+        """The command that reads a station's configuration, and its payload; None: it is known."""
+
+    def command_done(
+        self,
+        context: Context,
+        known: Known,
+        action: str,
+        payload: Mapping[str, Any],
+        response: Mapping[str, Any],
+    ) -> None:
+        """What a station's answer to a command changes in the tree."""
 
     def triggered(self, action: str, payload: Mapping[str, Any]) -> frozenset[str]:
         """The messages that a command asks the station for."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Callable
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -24,7 +25,6 @@ class Credentials:
     def __init__(self, stored: Callable[[str], str | None]) -> None:
         self._stored = stored
         self._hasher = PasswordHasher()
-        self._nobody = self._hasher.hash(secrets.token_bytes(16))
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def check(self, identity: str, user: str, password: bytes) -> bool:
@@ -34,10 +34,17 @@ class Credentials:
         """
         stored = self._stored(identity)
         async with self._gate:
-            right = await asyncio.to_thread(self._verify, stored or self._nobody, password)
+            right = await asyncio.to_thread(self._verify, stored, password)
         return right and stored is not None and secrets.compare_digest(user.encode(), identity.encode())
 
-    def _verify(self, stored: str, password: bytes) -> bool:
+    @cached_property
+    def _nobody(self) -> str:
+        """What an unknown station's password is compared with. It takes a while, so not before it is needed."""
+        return self._hasher.hash(secrets.token_bytes(16))
+
+    def _verify(self, known: str | None, password: bytes) -> bool:
+        nobody = self._nobody  # whoever asks first: it must not show who is unknown
+        stored = known or nobody
         # A key is sent as its bytes (OCPP whitepaper, A00.FR.204), by many stations as its hexadecimal digits.
         text = _canonical(password) if _HEX_KEY.fullmatch(password) else password
         return self._matches(stored, text) or self._matches(stored, password.hex().encode())

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from bridge.points.tree import Group, Station
 from bridge.station.clock import StationClock
 from bridge.station.model import Model
+from bridge.station.v2.addressing import Outlet, parse_name
+from bridge.station.v2.memory import Memory
 from bridge.store.records import StationRecord
 
 
@@ -49,8 +51,10 @@ class Known:
         "heard",
         "interval",
         "last_message",
+        "memory",
         "model",
         "newest",
+        "numbered",
         "points",
         "policy",
         "received",
@@ -77,6 +81,8 @@ class Known:
         self.received = 0
         self.sent = 0
         self.connections = 0
+        self.memory: Memory | None = None  # of OCPP 2.x
+        self.numbered: dict[int, Group] = {}  # connector's number → its points; 0 is the station itself
         self.newest: dict[Group, int] = {}  # connector → the transaction that was the last to start there
         self.interval: int | None = None  # the heartbeat interval that the last boot was answered, s
         self.last_message: float | None = None
@@ -115,6 +121,30 @@ class Known:
         self.running[running.id] = running
         if running.group is not None:
             self.newest[running.group] = max(running.id, self.newest.get(running.group, 0))
+
+    def charges_at(self, group: Group) -> bool:
+        """Whether a transaction runs at a connector, in whatever version."""
+        newest = None if self.memory is None else self.memory.transactions.at(group.path.rpartition(".")[2])
+        return self.running_at(group) is not None or (newest is not None and not newest.ended)
+
+    def running_id(self, group: Group) -> int | str | None:
+        """The id of the transaction that runs at a connector, as the station knows it."""
+        running = self.running_at(group)
+        newest = None if self.memory is None else self.memory.transactions.at(group.path.rpartition(".")[2])
+        if newest is not None and not newest.ended:
+            return newest.id
+        return None if running is None else running.id
+
+    def outlets(self, evse: int) -> list[Outlet]:
+        """The connectors of an EVSE that are known (OCPP 2.x)."""
+        found: list[Outlet] = []
+        for name, group in self.points.connectors.items():
+            place = parse_name(name)
+            if place is not None and place.evse == evse and place.connector is not None:
+                report = None if self.memory is None else self.memory.reported.get(name)
+                occupied = report is not None and report.status == "Occupied"
+                found.append(Outlet(place.connector, self.charges_at(group), occupied))
+        return found
 
     def running_at(self, group: Group) -> Running | None:
         """The transaction that runs at a connector. One whose stop was lost ran until the next one started."""

@@ -7,6 +7,7 @@ import structlog
 
 from bridge.api import BootNotificationAnswer
 from bridge.errors import StoreError
+from bridge.ocpp.versions import Version
 from bridge.points.tree import Update
 from bridge.station.context import Context
 from bridge.station.known import Known
@@ -80,3 +81,11 @@ def show_config(context: Context, known: Known) -> None:
     if interval is not None:
         updates.append(Update(interval, heartbeat_interval(context, known)))
     context.tree.apply(group, updates, now)
+
+
+def heartbeat_command(version: Version, seconds: int) -> tuple[str, dict[str, Any]]:
+    """The command that tells a station its heartbeat interval: the action and its payload."""
+    if "ChangeConfiguration" in version.to_station:
+        return "ChangeConfiguration", {"key": "HeartbeatInterval", "value": str(seconds)}
+    variable = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
+    return "SetVariables", {"setVariableData": [{"attributeValue": str(seconds), **variable}]}

@@ -3,7 +3,11 @@
 import itertools
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
+from weakref import WeakSet
 
 import structlog
 
@@ -11,20 +15,26 @@ from bridge.config import Config, StationConfig
 from bridge.errors import CallFailed
 from bridge.points.rows import INTEGER_RANGES, Row, Type, Value
 from bridge.points.tree import Group, Quality, Sample, Update, station_name
+from bridge.station import v201
 from bridge.station.configuration import FOLDER as CONFIGURATION
-from bridge.station.configuration import configuration_row, take_change, take_configuration
+from bridge.station.configuration import configuration_row
 from bridge.station.context import Context
 from bridge.station.known import Connection, Known, Running
 from bridge.station.model import Model
 from bridge.station.registration import heartbeat_interval, keep, show_config
+from bridge.station.restoring import restore_values
 from bridge.station.scripted import custom_row
 from bridge.station.session import DIALECTS, Link, Session
-from bridge.store.records import StationRecord, Transaction, ValueRecord
+from bridge.station.v2.addressing import Place, choose, connector_name, parse_name
+from bridge.station.v2.transaction_points import points
+from bridge.store.records import StationRecord, Transaction
 
 log = structlog.get_logger()
 
 #: connectors of one station that are not declared: whatever number it sends, its memory stays bounded
 MAX_CONNECTORS = 128
+#: s; a 2.x station that has not booted by then does not mean to
+READ_AFTER = 10.0
 #: `[stations] unknown` → the registration of a station that nobody has decided about
 POLICIES = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected", "refuse": "Accepted"}
 
@@ -38,9 +48,11 @@ class Stations:
         self._models = models
         self._configured = {station.id: station for station in config.station}
         context.booted = self._booted
+        context.outlet = self.outlet
         self._known: dict[str, Known] = {}
         self._by_path: dict[str, Known] = {}
         self._reading: set[Connection] = set()  # whose configuration is being read
+        self._asked: WeakSet[Connection] = WeakSet()  # whose configuration has been read, or would not be
         prefix = secrets.token_hex(6)  # so that no message id comes twice, whatever was sent before a restart
         self._message_ids = (f"{prefix}-{number}" for number in itertools.count(1))
 
@@ -68,8 +80,13 @@ class Stations:
             if configured.id not in self._known:
                 store.put_station_soon(self._add(self._new_record(configured.id)).record)
             self._declare_connectors(self._known[configured.id], configured)
-        for value in store.load_values():
-            self._restore_value(value)
+        for values in store.load_group_values():
+            group = self._find_group(values.path)
+            if group is not None:
+                known = self.of(group)
+                version = "" if known is None else known.model.version.name
+                restore_values(self._context.tree, group, values.values, partial(self._dynamic_row, version))
+        self._replay_events()
         for transaction in store.load_open_transactions():
             self._restore_transaction(transaction)
         for known in self._known.values():
@@ -96,43 +113,45 @@ class Stations:
         for number in range(1, configured.connectors + 1):
             self.connector(known, number)
 
-    def _restore_value(self, record: ValueRecord) -> None:
-        found = self._find_group(record.path)
-        if found is None:
-            return
-        group, key = found
-        slot = group.slot(key)
-        row = group.row(slot) if slot is not None else self._dynamic_row(group, key, record.type)
-        slot = group.extend(row) if row is not None else None
-        if slot is None or group.row(slot).type.value != record.type:
-            return
-        quality = Quality[record.quality] if record.quality in Quality.__members__ else Quality.LAST
-        sample = Sample(record.value, quality, record.source_time, record.server_time)
-        self._context.tree.restore(group, slot, sample)
-
-    def _find_group(self, path: str) -> tuple[Group, str] | None:
-        name, _, rest = path.partition(".")
+    def _find_group(self, path: str) -> Group | None:
+        """A station, or a connector of one, which is made where it is missing."""
+        name, _, connector = path.partition(".")
         known = self._by_path.get(name)
-        connector = rest.partition(".")[0].removeprefix("Connector")
-        if known is not None and connector.isdecimal() and rest.startswith("Connector"):
-            self.connector(known, int(connector))
-        return self._context.tree.find(path)
+        if known is None or not connector:
+            return None if known is None else known.points
+        place = parse_name(connector)
+        return None if place is None else self.outlet(known, place)
 
-    def _dynamic_row(self, group: Group, key: str, type_: str) -> Row | None:
-        """The row of a point that came at run time before the restart."""
+    def _dynamic_row(self, version: str, key: str, type_: str) -> Row | None:
+        """The row of a point that came at run time before the restart. What a device model is made of is not kept: it
+        is read again.
+        """
         folder, _, name = key.partition(".")
         if folder == CONFIGURATION:
-            return configuration_row(name, writable=True)
+            return configuration_row(name, writable=True) if version == "1.6" else None
         if folder == "Custom" and type_ in Type.__members__.values():
             return custom_row(name, Type(type_))
         return self._models[self._config.ocpp.versions[-1]].measurands.row_of(key)
+
+    def _replay_events(self) -> None:
+        for station, events in groupby(self._context.store.load_running_events(), key=attrgetter("station")):
+            known = self._known.get(station)
+            if known is not None:
+                v201.replay(self._context, known, events)
+        for known in self._known.values():
+            for state in () if known.memory is None else known.memory.transactions:
+                group = known.points.connectors.get(state.at)
+                if group is not None and known.running_id(group) == state.id:
+                    shown = points(state, None, current=True)
+                    values = {key: value for key, value, _ in shown if value is not None}
+                    self._restore(group, values, state.charging.time)
 
     def _restore_transaction(self, transaction: Transaction) -> None:
         known = self._known.get(transaction.station)
         if known is None:
             return
-        number = transaction.connector.removeprefix("Connector")
-        group = self.connector(known, int(number)) if number.isdecimal() else None
+        place = parse_name(transaction.connector)
+        group = None if place is None else self.outlet(known, place)
         running = Running(transaction.id, group, transaction.meter_start, transaction.id_tag)
         started = None if group is None else group.value("Transaction.Start.Id")  # the last one to start there
         if group is not None and isinstance(started, str) and started.isdecimal():
@@ -157,7 +176,7 @@ class Stations:
     def _forget_ended(self, known: Known) -> None:
         """A transaction whose stop was stored but whose points were not yet: the store is right."""
         for group in known.points.connectors.values():
-            if group.value("Transaction.Active") and known.running_at(group) is None:
+            if group.value("Transaction.Active") and not known.charges_at(group):
                 ended: dict[str, Value] = {
                     "Transaction.Active": False,
                     "Transaction.Id": "",
@@ -225,16 +244,41 @@ class Stations:
 
     def connector(self, known: Known, number: int) -> Group | None:
         """The points of a connector, made the first time that it is heard of; 0 is the station itself."""
+        found = known.numbered.get(number)
+        if found is not None:
+            return found
         if number == 0:
+            known.numbered[0] = known.points
             return known.points
-        name = f"Connector{number}"
-        group = known.points.connectors.get(name)
-        configured = self._configured.get(known.id)
-        limit = max(MAX_CONNECTORS, configured.connectors if configured else 0)
-        if group is None and 0 < number <= limit:
-            group = self._context.tree.add_connector(known.points, name, known.model.connector.layout)
-            self._set(group, {"Info.EvseId": number, "Info.ConnectorId": number})
+        group = self._made(known, f"Connector{number}") if 0 < number <= self._limit(known) else None
+        if group is not None:
+            known.numbered[number] = group
         return group
+
+    def outlet(self, known: Known, place: Place) -> Group | None:
+        """The points of a connector of an EVSE (OCPP 2.x); EVSE 0 is the station itself."""
+        if place.evse == 0:
+            return known.points
+        number = place.connector or choose(known.outlets(place.evse))
+        return self._made(known, connector_name(place.evse, number))
+
+    def _made(self, known: Known, name: str) -> Group | None:
+        group = known.points.connectors.get(name)
+        if group is None and len(known.points.connectors) < self._limit(known):
+            group = self._context.tree.add_connector(known.points, name, known.model.connector.layout)
+            self._show_place(known, group)
+        return group
+
+    def _show_place(self, known: Known, group: Group) -> None:
+        """Info.EvseId and Info.ConnectorId. Connector n of OCPP 1.6 is connector 1 of EVSE n in 2.x."""
+        place = parse_name(group.path.rpartition(".")[2])
+        if place is not None:
+            number = place.evse if known.model.version.name == "1.6" else place.connector
+            self._set(group, {"Info.EvseId": place.evse, "Info.ConnectorId": number})
+
+    def _limit(self, known: Known) -> int:
+        configured = self._configured.get(known.id)
+        return max(MAX_CONNECTORS, configured.connectors if configured else 0)
 
     def _admit(self, identity: str) -> Known:
         known = self._add(self._new_record(identity))
@@ -248,6 +292,7 @@ class Stations:
         self._context.tree.relayout(known.points, model.station.layout)
         for group in known.points.connectors.values():
             self._context.tree.relayout(group, model.connector.layout)
+            self._show_place(known, group)
 
     # While it runs
 
@@ -256,31 +301,37 @@ class Stations:
         session = known.session
         if session is None or session in self._reading or not self._config.ocpp.read_configuration:
             return
-        action = DIALECTS[known.model.version.name].READ_CONFIGURATION
+        dialect = DIALECTS[known.model.version.name]
+        request = dialect.configuration_request(self._context, known)
+        if request is None:
+            return
+        action, payload = request
 
         async def read(session: Connection) -> None:
             try:
-                response = await session.call(action, {})
+                response = await session.call(action, payload)
             except (CallFailed, ValueError) as error:
                 log.info("configuration.not_read", station=known.id, error=str(error))
             else:
-                take_configuration(known, self._context.tree, response, self._context.clock())
+                dialect.command_done(self._context, known, action, payload, response)
             finally:
                 self._reading.discard(session)
 
         self._reading.add(session)  # a station that boots over and over does not make them pile up
+        self._asked.add(session)
         self._context.spawn(read(session))
 
+    def _read_late(self, known: Known, session: Connection) -> None:
+        """A station that has not booted since the bridge started: its device model is not known yet (OCPP 2.x)."""
+        if session.registration == "Accepted" and session not in self._asked and known.model.version.name != "1.6":
+            self._booted(known)
+
     def command_done(self, group: Group, action: str, payload: Mapping[str, Any], response: Mapping[str, Any]) -> None:
-        """A station has accepted a command: what it says changes points."""
+        """A station has answered a command: what it says changes points."""
         known = self.of(group)
-        if known is None:
-            return
-        now = self._context.clock()
-        if action == "GetConfiguration":
-            take_configuration(known, self._context.tree, response, now)
-        elif action == "ChangeConfiguration":
-            take_change(known, self._context.tree, payload, response, now)
+        if known is not None:
+            dialect = DIALECTS[known.model.version.name]
+            dialect.command_done(self._context, known, action, payload, response)
 
     def register(self, known: Known, status: str) -> None:
         """An operator decides about a station.
@@ -310,6 +361,8 @@ class Stations:
                 continue
             if known.points.online_since is not None and known.points.online_since > now:
                 self._context.tree.set_online(known.points, now)  # the clock was set back
+            if known.points.online_since is not None and now - known.points.online_since > READ_AFTER:
+                self._read_late(known, known.session)
             interval = known.interval or heartbeat_interval(self._context, known)
             self._show_traffic(known, self._context.monotonic() - known.heard > 2 * interval)
 

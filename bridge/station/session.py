@@ -8,25 +8,38 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 import structlog
 
 from bridge.commands.inputs import masked, may_hold_secret
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, OcppError, StationOffline, StoreError
-from bridge.ocpp.peer import Dropped, Peer, ReceivedCall, ReceivedError, ReceivedResult, Reply
+from bridge.ocpp.peer import (
+    Dropped,
+    Peer,
+    ReceivedCall,
+    ReceivedError,
+    ReceivedQuick,
+    ReceivedResult,
+    ReceivedSend,
+    Reply,
+)
+from bridge.ocpp.schemas import schemas
+from bridge.ocpp.typed import CallDecoder, call_decoder
 from bridge.points.table import MessageSpec
 from bridge.points.tree import Group, Update
 from bridge.points.values import parse_time
-from bridge.station import v16
-from bridge.station.context import Answer, Context, Dialect
+from bridge.station import v16, v201
+from bridge.station.context import Answer, Context, Dialect, Quick
 from bridge.station.known import Connection, Known
 from bridge.station.model import Model
+from bridge.station.v2.addressing import place_of
 
 log = structlog.get_logger()
 
 #: what is a version's own, by its name
-DIALECTS: Mapping[str, Dialect] = {v16.VERSION: v16}
+DIALECTS: Mapping[str, Dialect] = {v16.VERSION: v16, "2.0.1": v201, "2.1": v201}
 
 
 class Link(Protocol):
@@ -41,6 +54,9 @@ class Link(Protocol):
 
     async def drain(self) -> None:
         """Waits while the station does not read. Raises StationOffline."""
+
+    def after(self, work: Callable[..., None], *arguments: object) -> None:
+        """Calls `work`, which must not raise, once what was written until now has gone out."""
 
     def close(self, code: int, reason: str) -> None:
         """Begins to close the connection; returns at once."""
@@ -70,13 +86,13 @@ class Session:
         self._connector = connector
         self._before = before
         self._dialect = DIALECTS[model.version.name]
-        self._peer = Peer(model.version, context.settings.validation, new_id)
+        self._peer = Peer(model.version, context.settings.validation, new_id, _quick_decoders(model))
         self._calls: asyncio.Queue[ReceivedCall | None] = asyncio.Queue()
         self._turn = asyncio.Lock()
         self._waiting: tuple[str, asyncio.Future[dict[str, Any]]] | None = None
         self._closed = False
         self._unanswered = 0  # CALLs that the worker has not finished
-        self._then: tuple[ReceivedCall, Answer, float] | None = None
+        self._then: tuple[Callable[..., None], tuple[object, ...]] | None = None
         self._shows_frames = log.is_enabled_for(logging.DEBUG)
         self._triggered: frozenset[str] = frozenset()
         self.registration = known.registration  # what the station was last told
@@ -96,11 +112,13 @@ class Session:
         text = self._receive(data)
         if text is None:
             return
-        with contextlib.suppress(StationOffline):
+        try:  # noqa: SIM105 - a context manager for each frame costs a microsecond
             self._write(text)
+        except StationOffline:
+            pass
         if self._then is not None:
-            (call, answer, now), self._then = self._then, None
-            self._show(call, answer, now)
+            (work, arguments), self._then = self._then, None
+            self._link.after(work, *arguments)
 
     def _receive(self, data: str | bytes) -> str | None:
         """Settles results, queues CALLs; returns a text to send back at once, if there is one."""
@@ -111,15 +129,14 @@ class Session:
         if self._shows_frames:
             log.debug("frame.received", station=known.id, frame="…" if may_hold_secret(data) else data)
         received = self._peer.receive(data)
+        if isinstance(received, ReceivedQuick):
+            return self._take_quickly(received)
         if isinstance(received, ReceivedCall):
             if received.violations:
                 first = received.violations[0]
                 self._complain(f"{received.action}: {first.path}: {first.message}")
-            if self._unanswered == 0 and self._before is None and received.action in self._dialect.AUTOMATIC:
-                return self._answer_at_once(received)
-            self._unanswered += 1
-            self._calls.put_nowait(received)
-        elif isinstance(received, ReceivedResult):
+            return self._take_call(received)
+        if isinstance(received, ReceivedResult):
             if received.violations:
                 first = received.violations[0]
                 self._complain(f"answer to {received.action}: {first.path}: {first.message}")
@@ -127,11 +144,29 @@ class Session:
         elif isinstance(received, ReceivedError):
             error = CallErrorAnswer(received.code, received.description, received.details)
             self._settle(received.id, error)
+            return received.reply or None
+        elif isinstance(received, ReceivedSend):
+            self._take_send(received)
         elif isinstance(received, Dropped):
             self._complain(received.reason)
         else:
             return self._reply(received)
         return None
+
+    def _take_call(self, call: ReceivedCall) -> str | None:
+        if self._unanswered == 0 and self._before is None and call.action in self._dialect.AUTOMATIC:
+            return self._answer_at_once(call)
+        self._unanswered += 1
+        self._calls.put_nowait(call)
+        return None
+
+    def _take_send(self, send: ReceivedSend) -> None:
+        """What a station tells without an answer: it only changes what is shown."""
+        call = ReceivedCall("", send.action, send.payload, send.violations)
+        if send.violations:
+            self._complain(f"{send.action}: {send.violations[0].path}: {send.violations[0].message}")
+        if self.registration == "Accepted":
+            self._show(call, Answer({}, self._known.points), self._context.clock())
 
     def _reply(self, reply: Reply) -> str:
         if not reply.repeated:
@@ -190,7 +225,22 @@ class Session:
             text = self._peer.answer(call.id, answer.payload)
         except Exception as error:  # noqa: BLE001 - every CALL gets its answer
             return self._refuse(call, error)
-        self._then = call, answer, now
+        self._then = self._show, (call, answer, now)
+        return text
+
+    def _take_quickly(self, call: ReceivedQuick) -> str | None:
+        """The same for a message that is taken as a struct."""
+        if self._unanswered or self._before is not None or self.registration != "Accepted":
+            return self._take_call(call.plain())
+        quick = self._dialect.QUICK[call.action]
+        try:
+            group = self._connector(self._known, quick.connector(call.payload))
+            if group is None:
+                return self._take_call(call.plain())
+            text = self._peer.answer(call.id, {})
+        except Exception as error:  # noqa: BLE001 - every CALL gets its answer
+            return self._refuse(call.plain(), error)
+        self._then = self._show_quickly, (call, quick, group, self._context.clock())
         return text
 
     async def _answer(self, call: ReceivedCall) -> None:
@@ -206,7 +256,7 @@ class Session:
         with contextlib.suppress(StationOffline):
             await self.send(text)
         if answer is not None:
-            self._show(call, answer, now)
+            self._link.after(self._show, call, answer, now)
 
     def _refuse(self, call: ReceivedCall, error: Exception) -> str:
         """The CALLERROR for a CALL that could not be answered; says nothing of our insides."""
@@ -221,7 +271,7 @@ class Session:
         return self._peer.refuse(call.id, "InternalError", "the central system failed")
 
     def _automatic(self, call: ReceivedCall, now: float) -> Answer:
-        group = self._group(call, self._model.messages[call.action].connector)
+        group = self._group(call, self._model.messages[call.action])
         return Answer(self._dialect.AUTOMATIC[call.action](now), group)
 
     async def _decide(self, call: ReceivedCall, now: float) -> Answer:
@@ -229,23 +279,26 @@ class Session:
             return self._automatic(call, now)
         spec = self._model.messages[call.action]
         decide = self._dialect.DECISIONS[call.action]
-        group = self._group(call, spec.connector)
+        group = self._group(call, spec)
         return await decide(self._context, self._known, group, _complete(call, spec), now)
 
     def _check_registration(self, action: str) -> None:
         """A station that is not accepted may boot, and while Pending send what it was asked for (OCPP 1.6 §4.2)."""
         if action == "BootNotification" or self.registration == "Accepted":
             return
-        strict = self._context.settings.validation == "strict" and action not in self._triggered
-        if self.registration == "Rejected" or strict:
+        strict = self._dialect.STRICT_REGISTRATION or self._context.settings.validation == "strict"
+        if self.registration == "Rejected" or (strict and action not in self._triggered):
             raise OcppError("SecurityError", f"the station's registration is {self.registration}")
 
-    def _group(self, call: ReceivedCall, field: str) -> Group | None:
+    def _group(self, call: ReceivedCall, spec: MessageSpec) -> Group | None:
         """What a message speaks of; a connector that cannot be is counted, and shown nowhere.
 
         The message is answered all the same: a failed check of a StartTransaction or MeterValues must not keep
         it from its answer, or the station sends it again (OCPP 1.6 §4.7, §4.8).
         """
+        if spec.evse:
+            return self._outlet(call, spec)
+        field = spec.connector
         if not field:
             return self._known.points
         try:
@@ -258,6 +311,18 @@ class Session:
             self._complain_of(call, f"{field}: there is no connector {number}")
         return group
 
+    def _outlet(self, call: ReceivedCall, spec: MessageSpec) -> Group | None:
+        """The same for a message that speaks of an EVSE."""
+        try:
+            place = place_of(call.payload, spec.evse, spec.connector)
+        except ValueError as error:
+            self._complain_of(call, f"{spec.evse}: {error}")
+            return None
+        group = self._context.outlet(self._known, place)
+        if group is None:
+            self._complain_of(call, f"{spec.evse}: there is no EVSE {place.evse}")
+        return group
+
     def _show(self, call: ReceivedCall, answer: Answer, now: float) -> None:
         """Lets the message change the tree, after it was answered: the station never waits for that."""
         if answer.group is None:
@@ -267,6 +332,15 @@ class Session:
         except Exception:
             log.exception("tree.failed", station=self._known.id, action=call.action)
 
+    def _show_quickly(self, call: ReceivedQuick, quick: Quick, group: Group, now: float) -> None:
+        try:
+            done = quick.take(self._context, self._known, group, call.payload, call.text, now)
+        except Exception:
+            log.exception("tree.failed", station=self._known.id, action=call.action)
+        else:
+            if not done:
+                self._show(call.plain(), Answer({}, group), now)
+
     def _apply(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> None:
         known, action = self._known, call.action
         spec = self._model.messages[action]
@@ -274,13 +348,15 @@ class Session:
         time, problem = self._time(payload.get(spec.time), now) if spec.time else (None, "")
         part = self._model.station if group is known.points else self._model.connector
         updates, unread = part.bindings.updates(action, payload, time, now)
-        updates += part.bindings.answered(action, answer.payload, time, now)
+        if action in part.bindings.responses:
+            updates += part.bindings.answered(action, answer.payload, time, now)
         self._context.tree.apply(group, updates, now)
         left = self._dialect.take(self._context, known, group, action, payload, now)
         if answer.then is not None:
             answer.then(time)
-        for reason in filter(None, (problem, unread, left)):
-            self._complain_of(call, reason)
+        if problem or unread or left:
+            for reason in filter(None, (problem, unread, left)):
+                self._complain_of(call, reason)
 
     def _time(self, stamp: Any, now: float) -> tuple[float | None, str]:
         """The station's own time of a message, None where it cannot be believed or read."""
@@ -370,6 +446,21 @@ class Session:
         """A newer connection of the same station has taken over (OCPP-J 1.6 §5.2)."""
         self.closed()
         self._link.close(1000, "a newer connection has taken over")
+
+
+@cache
+def _quick_decoders(model: Model) -> Mapping[str, CallDecoder]:
+    """What decodes the messages of the quick way: those that no row of the table speaks of."""
+    bound = [
+        bindings
+        for part in (model.station, model.connector)
+        for bindings in (part.bindings.requests, part.bindings.responses)
+    ]
+    return {
+        action: call_decoder(action, schemas(model.version).request(action))
+        for action in DIALECTS[model.version.name].QUICK
+        if not any(action in bindings for bindings in bound)
+    }
 
 
 def _complete(call: ReceivedCall, spec: MessageSpec) -> dict[str, Any]:

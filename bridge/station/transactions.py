@@ -70,8 +70,8 @@ async def begin(
 
     def show(time: float | None) -> None:
         if group is not None and running is not None and known.running_at(group) is running:
-            updates = running_updates(running, group, start.meter_start, time)
-            context.tree.apply(group, updates, context.clock())
+            values = running_values(running, group, start.meter_start)
+            context.tree.apply(group, [Update(slot, value, time) for slot, value in values], context.clock())
 
     return Begun(number, authorization, shown=running is not None, show=show)
 
@@ -103,20 +103,21 @@ async def end(context: Context, known: Known, stop: TransactionStop) -> Ended:
     return Ended(True, stopped.connector, group, show)
 
 
-def running_updates(running: Running, group: Group, register: float | None, time: float | None) -> list[Update]:
-    """Transaction.*: what runs now, said again with every telegram, so that it is known after a reconnect too.
+def running_values(running: Running, group: Group, register: float | None) -> list[tuple[int, Value]]:
+    """Transaction.* (slots and values): what runs now, said again with every telegram, so that it is known after a
+    reconnect too.
 
     `register` is the energy register in Wh, None where the message has none.
     """
     slots = group.layout.index
-    updates = [
-        Update(slots["Transaction.Active"], True, time),
-        Update(slots["Transaction.Id"], str(running.id), time),
-        Update(slots["Transaction.IdTag"], running.id_tag, time),
+    values: list[tuple[int, Value]] = [
+        (slots["Transaction.Active"], True),
+        (slots["Transaction.Id"], str(running.id)),
+        (slots["Transaction.IdTag"], running.id_tag),
     ]
     if register is not None:
-        updates.append(Update(slots["Transaction.Energy"], round(register - running.meter_start, 6), time))
-    return updates
+        values.append((slots["Transaction.Energy"], round(register - running.meter_start, 6)))
+    return values
 
 
 def _show_ended(context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool) -> None:

@@ -4,9 +4,11 @@ The only place in this room that knows field names of 1.6.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import structlog
+from msgspec import UNSET
 
 from bridge.api import (
     Authorization,
@@ -21,10 +23,11 @@ from bridge.api import (
 from bridge.points.tree import Group
 from bridge.points.values import format_time, parse_time, to_json
 from bridge.station import transactions
-from bridge.station.context import Answer, Context
-from bridge.station.fields import integer, optional_integer, optional_text, real, text, whole
+from bridge.station.configuration import take_change, take_configuration
+from bridge.station.context import Answer, Context, Quick
+from bridge.station.fields import INT32, integer, optional_integer, optional_text, real, text, whole
 from bridge.station.known import Known
-from bridge.station.metering import take_meter_values
+from bridge.station.metering import take_meter_values, take_telegram
 from bridge.station.registration import answer_boot
 from bridge.station.scripted import ScriptedStation
 from bridge.store.records import TransactionStart, TransactionStop
@@ -34,9 +37,11 @@ log = structlog.get_logger()
 VERSION = "1.6"
 #: actions that a station may not be sent while its registration is Pending (OCPP 1.6 §4.2)
 FORBIDDEN_WHILE_PENDING = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})
-#: the command that reads a station's configuration after its boot
-READ_CONFIGURATION = "GetConfiguration"
+#: whether a station that is not accepted is refused also where validation is lenient
+STRICT_REGISTRATION = False
 
+#: AuthorizationStatus (OCPP 1.6 §7.3); what only 2.x has is Invalid here
+_STATUSES = frozenset({"Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"})
 #: messages that a trigger calls by another name than their own
 _TRIGGERED: Mapping[str, frozenset[str]] = {
     "FirmwareStatusNotification": frozenset({"FirmwareStatusNotification", "SignedFirmwareStatusNotification"}),
@@ -205,6 +210,43 @@ def take(context: Context, known: Known, group: Group, action: str, payload: Pay
     return take_meter_values(context, known, group, payload.get("meterValue"), transaction, now)
 
 
+def take_quickly(context: Context, known: Known, group: Group, payload: Any, text: str, now: float) -> bool:
+    """`take` of a MeterValues whose payload is a struct."""
+    raw = _meter_values_of(text)
+    if raw is None or len(payload.meterValue) != 1:
+        return False
+    (meter_value,) = payload.meterValue
+    stamp, samples = float(meter_value.timestamp), meter_value.sampledValue
+    transaction = payload.transactionId if payload.transactionId is not UNSET else None
+    return take_telegram(context, known, group, stamp, samples, raw, transaction, now)
+
+
+def _meter_values_of(text: str) -> str | None:
+    """The array meterValue of a frame that follows the schema, where it is the last field and written compactly."""
+    found = text.rfind('"meterValue":[')
+    if found < 0 or not text.endswith("]}]") or any(blank in text for blank in " \n\r\t"):
+        return None
+    return text[found + 13 : -2]
+
+
+#: messages that come most often
+QUICK: Mapping[str, Quick] = {"MeterValues": Quick(attrgetter("connectorId"), take_quickly)}
+
+
+def configuration_request(context: Context, known: Known) -> tuple[str, dict[str, Any]] | None:
+    """OCPP 1.6 §5.8: all keys."""
+    return "GetConfiguration", {}
+
+
+def command_done(context: Context, known: Known, action: str, payload: Payload, response: Payload) -> None:
+    """What a station's answer to a command changes in the tree."""
+    now = context.clock()
+    if action == "GetConfiguration":
+        take_configuration(known, context.tree, response, now)
+    elif action == "ChangeConfiguration":
+        take_change(known, context.tree, payload, response, now)
+
+
 def triggered(action: str, payload: Payload) -> frozenset[str]:
     """The messages that a command asks the station for (OCPP 1.6 §5.17, and the security extension)."""
     if action not in {"TriggerMessage", "ExtendedTriggerMessage"}:
@@ -220,6 +262,9 @@ def _connector_or_none(payload: Payload) -> int:
 
 def connector_number(known: Known, payload: Payload, field: str) -> int:
     """The connector that a message speaks of; 0 is the station. Raises OcppError for what is no connector."""
+    number = payload.get(field)
+    if type(number) is int and 0 <= number < INT32:
+        return number
     return integer(known.model.version, payload, field, low=0) if field in payload else 0
 
 
@@ -230,7 +275,7 @@ async def _id_tag_info(context: Context, known: Known, method: str, request: Any
     decided = await context.runner.ask(method, request)
     if not isinstance(decided, Authorization):
         return {"status": "Accepted"}
-    info: dict[str, Any] = {"status": decided.status}
+    info: dict[str, Any] = {"status": decided.status if decided.status in _STATUSES else "Invalid"}
     if decided.parent_id_token is not None:
         info["parentIdTag"] = decided.parent_id_token
     if decided.expiry is not None:

@@ -9,6 +9,7 @@ import structlog
 from bridge.commands.inputs import (
     check_parameter,
     check_payload,
+    fill,
     from_arguments,
     from_json,
     from_parameters,
@@ -24,7 +25,9 @@ from bridge.station.configuration import FOLDER as CONFIGURATION
 from bridge.station.configuration import SECRET_KEYS, station_key
 from bridge.station.context import Clock
 from bridge.station.known import Known
+from bridge.station.registration import heartbeat_command
 from bridge.station.registry import Stations
+from bridge.station.v2.variables import set_request
 
 log = structlog.get_logger()
 
@@ -105,9 +108,9 @@ class Writes:
 
     def _running(self, known: Known, group: Group, command: Command) -> dict[str, Value]:
         """At a connector, a stop without a transaction's id means the one that runs there."""
-        running = known.running_at(group)
         asked = any(p.field == "transactionId" and p.required for p in command.parameters)
-        return {"transactionId": running.id} if asked and running is not None else {}
+        running = known.running_id(group)
+        return {"transactionId": running} if asked and running is not None else {}
 
     def _with_running(self, known: Known, group: Group, command: Command, values: Sequence[Value]) -> list[Value]:
         """The parameters' values, with that id where there is none."""
@@ -128,10 +131,7 @@ class Writes:
     def _send(
         self, known: Known, group: Group, command: Command, payload: dict[str, Any], user: str
     ) -> asyncio.Task[Done]:
-        if command.filled:
-            number = group.value("Info.ConnectorId")
-            if payload.setdefault(command.filled, number) != number:
-                raise Refused("BadOutOfRange", f"{command.filled}: this is connector {number}")
+        fill(command, payload, group.value("Info.EvseId"), group.value("Info.ConnectorId"))
         check_payload(known.model.version, command.action, payload)
         return self._queue.send(group, known.session, command, payload, user)
 
@@ -152,11 +152,11 @@ class Writes:
 
     def _tell_interval(self, known: Known, seconds: int, user: str) -> None:
         """A station that is connected learns the interval at once; another one with its next boot."""
-        command = known.model.station.commands.get("ChangeConfiguration")
-        if command is None or known.session is None:
+        action, payload = heartbeat_command(known.model.version, seconds)
+        if known.session is None:
             return
         try:
-            self._send(known, known.points, command, {"key": "HeartbeatInterval", "value": str(seconds)}, user)
+            self._send(known, known.points, known.model.station.commands[action], payload, user)
         except Refused as error:
             log.info("heartbeat_interval.not_sent", station=known.id, reason=error.reason)
 
@@ -165,9 +165,22 @@ class Writes:
     def _write_configuration(self, known: Known, group: Group, slot: int, value: Value, user: str) -> None:
         command = known.model.station.commands.get("ChangeConfiguration")
         if command is None:
-            raise Refused("BadNotWritable", "this OCPP version has no configuration keys")
+            self._write_variable(known, group, slot, value, user)
+            return
         key = station_key(known, group.row(slot).name)
         self._send(known, known.points, command, {"key": key, "value": "" if value is None else value}, user)
+
+    def _write_variable(self, known: Known, group: Group, slot: int, value: Value, user: str) -> None:
+        """A variable of a 2.x device model: it changes when the station confirms."""
+        row = group.row(slot)
+        described = None if known.memory is None else known.memory.model.at(row.key)
+        if described is None:
+            raise Refused("BadNotWritable", f"{group.path}.{row.key} is not known to the station now")
+        try:
+            payload = set_request(described, value)
+        except ValueError as error:
+            raise Refused("BadOutOfRange", f"{row.key} {error}") from None
+        self._send(known, known.points, known.model.station.commands["SetVariables"], payload, user)
 
     def _set_key(self, group: Group, key: str, value: Value) -> None:
         slot = group.slot(key)

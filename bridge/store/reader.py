@@ -11,7 +11,7 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from bridge.errors import StoreError
-from bridge.store import rows
+from bridge.store import events, rows
 from bridge.store.database import (
     check_schema,
     connect_editor,
@@ -21,7 +21,7 @@ from bridge.store.database import (
     migrate,
     transaction,
 )
-from bridge.store.records import StationRecord, Transaction, ValueRecord
+from bridge.store.records import EventRecord, GroupRecord, StationRecord, Transaction, ValueRecord
 
 
 class Reader:
@@ -55,9 +55,21 @@ class Reader:
         """Id and authorization of the transaction that this StartTransaction has begun, or None."""
         return rows.find_start(self._db, key)
 
+    def running_events(self) -> Iterator[EventRecord]:
+        """The events of 2.x transactions without an end, in the order in which they came."""
+        return events.running_events(self._db)
+
+    def events_of(self, station: str, transaction: str) -> Iterator[EventRecord]:
+        """The events of one 2.x transaction, in the order in which they came."""
+        return events.events_of(self._db, station, transaction)
+
     def values(self) -> Iterator[ValueRecord]:
         """The last value of every point that has had one."""
         return rows.values(self._db)
+
+    def group_values(self) -> Iterator[GroupRecord]:
+        """The same, by station and connector."""
+        return rows.group_values(self._db)
 
     def password_hash(self, station: str) -> str | None:
         """The hash that was set for a station's password, or None."""

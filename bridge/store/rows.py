@@ -10,18 +10,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+import structlog
 from sqlite_utils import Database
 
 from bridge.errors import StoreError
 from bridge.store.records import (
     CommandEnd,
     CommandRecord,
+    GroupRecord,
+    LastValue,
     StationRecord,
     Transaction,
     TransactionStart,
     TransactionStop,
     ValueRecord,
 )
+
+log = structlog.get_logger("bridge.store")
 
 INTERRUPTED = "the bridge stopped before the answer came; it is unknown whether the station carried it out"
 MAX_ID = 2**31 - 1
@@ -47,7 +52,7 @@ def from_json(text: str) -> Any:
     return msgspec.json.decode(text)
 
 
-def _select(db: Database, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def select(db: Database, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Rows as they are fetched. The cursor ends with the iterator: an open one holds back checkpoints."""
     try:
         cursor = db.conn.execute(sql, parameters)
@@ -108,12 +113,12 @@ def set_password(db: Database, station: str, password_hash: str) -> None:
 
 
 def password_hash(db: Database, station: str) -> str | None:
-    row = next(_select(db, "SELECT hash FROM passwords WHERE station = ?", (station,)), None)
+    row = next(select(db, "SELECT hash FROM passwords WHERE station = ?", (station,)), None)
     return None if row is None else str(row[0])
 
 
 def stations(db: Database) -> Iterator[StationRecord]:
-    for row in _select(db, _STATIONS):
+    for row in select(db, _STATIONS):
         yield StationRecord(
             id=row[0],
             name=row[1],
@@ -136,7 +141,7 @@ _FIND_START = (
 
 def find_start(db: Database, key: StartKey) -> tuple[int, dict[str, Any]] | None:
     """Id and authorization of the transaction that this StartTransaction has begun already."""
-    row = next(_select(db, _FIND_START, (*key[:4], float(key[4]))), None)
+    row = next(select(db, _FIND_START, (*key[:4], float(key[4]))), None)
     return None if row is None else (row[0], from_json(row[1]))
 
 
@@ -239,13 +244,13 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
 
 
 def open_transactions(db: Database) -> Iterator[Transaction]:
-    return map(_transaction, _select(db, _TRANSACTIONS + "WHERE stop_time IS NULL ORDER BY id"))
+    return map(_transaction, select(db, _TRANSACTIONS + "WHERE stop_time IS NULL ORDER BY id"))
 
 
 def transactions(db: Database, since: float | None) -> Iterator[Transaction]:
     if since is None:
-        return map(_transaction, _select(db, _TRANSACTIONS + "ORDER BY id"))
-    return map(_transaction, _select(db, _TRANSACTIONS + "WHERE start_time >= ? ORDER BY id", (since,)))
+        return map(_transaction, select(db, _TRANSACTIONS + "ORDER BY id"))
+    return map(_transaction, select(db, _TRANSACTIONS + "WHERE start_time >= ? ORDER BY id", (since,)))
 
 
 # Commands
@@ -284,27 +289,39 @@ def _end_row(end: CommandEnd) -> tuple[Any, ...]:
 # Values
 
 
-def _value_row(record: ValueRecord) -> tuple[Any, ...]:
-    return (
-        record.path,
-        record.type,
-        to_json(record.value),
-        record.quality,
-        record.source_time,
-        record.server_time,
-    )
+def _group_row(record: GroupRecord) -> tuple[str, str]:
+    try:
+        return record.path, to_json(record.values)
+    except Exception:  # noqa: BLE001 - whatever is wrong with one value, the others are kept
+        good = [value for value in record.values if _is_json(record.path, value)]
+        return record.path, to_json(good)
+
+
+def _is_json(path: str, value: LastValue) -> bool:
+    try:
+        to_json(value)
+    except Exception as error:  # noqa: BLE001 - the same
+        log.warning("store.value_lost", path=f"{path}.{value[0]}", error=repr(error))
+        return False
+    return True
+
+
+def group_values(db: Database) -> Iterator[GroupRecord]:
+    for path, text in select(db, "SELECT path, points FROM group_values ORDER BY id"):
+        yield GroupRecord(path, from_json(text))
 
 
 def values(db: Database) -> Iterator[ValueRecord]:
-    for row in _select(db, "SELECT path, type, value, quality, source_time, server_time FROM last_values"):
-        yield ValueRecord(
-            path=row[0],
-            type=row[1],
-            value=from_json(row[2]),
-            quality=row[3],
-            source_time=row[4],
-            server_time=row[5],
-        )
+    for record in group_values(db):
+        for key, kind, value, quality, source_time, server_time in record.values:
+            yield ValueRecord(
+                path=f"{record.path}.{key}",
+                type=kind,
+                value=value,
+                quality=quality,
+                source_time=source_time,
+                server_time=server_time,
+            )
 
 
 # Writes that nobody waits for
@@ -335,7 +352,11 @@ COMMAND_END = Kind(
     _end_row,
     prompt=True,
 )
-VALUE = Kind("value", "INSERT OR REPLACE INTO last_values VALUES (?, ?, ?, ?, ?, ?)", _value_row)
+VALUE = Kind(
+    "value",
+    "INSERT INTO group_values (path, points) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET points = excluded.points",
+    _group_row,
+)
 
 KINDS = (STATION, COMMAND, COMMAND_END, VALUE)
 """In the order in which they are written: a command before its end."""

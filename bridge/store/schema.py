@@ -4,6 +4,9 @@ Each runs in one transaction together with the note that it ran, so a kill leave
 schema and nothing between.
 """
 
+import re
+
+import msgspec
 from sqlite_utils import Database, Migrations
 
 migrations = Migrations("ocpp-bridge")
@@ -120,6 +123,54 @@ def _last_values(db: Database) -> None:
             quality TEXT NOT NULL,
             source_time REAL,
             server_time REAL NOT NULL
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+#: station, connector if there is one, and the key of a point's path as 004 stored it
+_PATH = re.compile(r"([^.]+(?:\.Connector[0-9]+(?:_[0-9]+)?)?)\.(.+)", re.DOTALL)
+
+
+@migrations(name="005_group_values")
+def _group_values(db: Database) -> None:
+    """The last values of a station or connector in one row: a JSON array of store.records.LastValue."""
+    db.executescript(
+        "CREATE TABLE group_values (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, points TEXT NOT NULL);"
+    )
+    groups: dict[str, list[tuple[object, ...]]] = {}
+    for path, kind, value, *times in db.execute(
+        "SELECT path, type, value, quality, source_time, server_time FROM last_values"
+    ):
+        if found := _PATH.fullmatch(path):
+            groups.setdefault(found[1], []).append((found[2], kind, msgspec.Raw(value.encode()), *times))
+    db.conn.executemany(
+        "INSERT INTO group_values (path, points) VALUES (?, ?)",
+        ((path, msgspec.json.encode(points).decode()) for path, points in groups.items()),
+    )
+    db.executescript("DROP TABLE last_values;")
+
+
+@migrations(name="006_transaction_events")
+def _transaction_events(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE transaction_events (
+            id INTEGER PRIMARY KEY,
+            station TEXT NOT NULL,
+            transaction_id TEXT NOT NULL,
+            seq_no INTEGER,
+            digest TEXT NOT NULL,
+            ended INTEGER NOT NULL,
+            payload TEXT NOT NULL,
+            received REAL NOT NULL,
+            UNIQUE (station, transaction_id, digest)
+        );
+        -- Transactions without an end: what is read at the start does not grow with the years.
+        CREATE TABLE running_transactions (
+            station TEXT NOT NULL,
+            transaction_id TEXT NOT NULL,
+            PRIMARY KEY (station, transaction_id)
         ) WITHOUT ROWID;
         """
     )

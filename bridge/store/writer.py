@@ -23,7 +23,7 @@ from bridge.store.database import is_disk_error, savepoint, transaction
 from bridge.store.rows import Kind
 
 JOBS_PER_COMMIT = 512
-RECORDS_PER_COMMIT = 2000
+RECORDS_PER_COMMIT = 500
 
 T = TypeVar("T")
 log = structlog.get_logger("bridge.store")

@@ -31,7 +31,14 @@ COMMON: dict[str, Any] = {
 
 REQUESTS = [
     BootNotificationRequest(**COMMON, vendor="V", model="M", serial_number="1", firmware_version="2", reason="PowerUp"),
-    AuthorizeRequest(**COMMON, id_token="A", id_token_type="ISO14443"),
+    AuthorizeRequest(
+        **COMMON,
+        id_token="A",
+        id_token_type="eMAID",
+        additional_info=({"additionalIdToken": "X", "type": "vin"},),
+        certificate="-----BEGIN CERTIFICATE-----",
+        certificate_hash_data=({"hashAlgorithm": "SHA256", "serialNumber": "1"},),
+    ),
     StartTransactionRequest(
         **COMMON, connector="Connector1", id_token="A", meter_start=1.5, timestamp=1.7e9, reservation_id=3
     ),
@@ -40,7 +47,15 @@ REQUESTS = [
 ]
 ANSWERS = [
     BootNotificationAnswer(status="Accepted", interval=300),
-    Authorization(status="Expired", parent_id_token="P", expiry=1.7e9),
+    Authorization(
+        status="NotAtThisTime",
+        parent_id_token="P",
+        expiry=1.7e9,
+        personal_message="Come back at nine",
+        certificate_status="Accepted",
+        evse_ids=(1, 2),
+        fields={"totalCost": 1.5, "idTokenInfo": {"language2": "fr"}},
+    ),
     DataTransferAnswer(status="Accepted", data={"a": ["b", {}]}),
 ]
 
@@ -55,6 +70,7 @@ def test_the_samples_are_all_the_classes_there_are() -> None:
 def test_requests_and_answers_cross_a_pipe_unchanged(value: Request | Answer) -> None:
     assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - our own bytes
     fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}  # type: ignore[arg-type]
+    fields = {name: list(found) if isinstance(found, tuple) else found for name, found in fields.items()}
     assert msgspec.json.decode(msgspec.json.encode(value)) == fields
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(value)) == fields
 

@@ -1,5 +1,6 @@
 """bridge.config: what is read, what is refused, and in which words."""
 
+import dataclasses
 import re
 from typing import Any
 
@@ -8,8 +9,9 @@ import tomli
 from argon2 import PasswordHasher
 from pydantic import ValidationError
 
-from bridge.config import Config, StationConfig, UserConfig, load_config, weaknesses
+from bridge.config import Config, OpcuaLimitsConfig, StationConfig, UserConfig, load_config, weaknesses
 from bridge.errors import ProjectError
+from bridge.opcua.settings import Limits
 from bridge.project import Project, shipped
 
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("secret")
@@ -124,8 +126,8 @@ def test_configuration_cannot_be_changed_once_read():
             "ocpp.security_profile: this version offers no TLS: expected 0 or 1, found 2",
         ),
         (
-            'ocpp.versions = ["2.0.1"]',
-            'ocpp.versions: this version of the bridge speaks OCPP "1.6", found "2.0.1"',
+            'ocpp.versions = ["2.0"]',
+            'ocpp.versions: this version of the bridge speaks OCPP "2.1", "2.0.1", "1.6", found "2.0"',
         ),
         (
             "ocpp.versions = []",
@@ -328,3 +330,7 @@ def test_bridge_that_protects_itself_may_be_reached(project, anonymous):
 def test_only_loopback_is_out_of_reach(project, host, reachable):
     config = load(project, f'allow_insecure = true\nocpp.host = "{host}"')
     assert bool(weaknesses(config)) is reachable
+
+
+def test_limits_of_opcua_are_those_of_the_server():
+    assert OpcuaLimitsConfig().model_dump() == dataclasses.asdict(Limits())

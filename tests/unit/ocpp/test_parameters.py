@@ -6,7 +6,7 @@ from bridge.ocpp.parameters import (
     Parameter,
     addresses_connector,
     check_value,
-    fills_connector,
+    connector_fields,
     parameters,
 )
 from bridge.ocpp.versions import VERSIONS
@@ -146,20 +146,20 @@ def test_a_value_is_taken_or_the_reason_is_told(parameter, value, reason):
 
 
 AT_CONNECTOR = {
-    "ChangeAvailability": "connectorId",
-    "ClearChargingProfile": "connectorId",
-    "ExtendedTriggerMessage": "connectorId",
-    "GetCompositeSchedule": "connectorId",
-    "RemoteStartTransaction": "connectorId",
-    "RemoteStopTransaction": None,
-    "ReserveNow": "connectorId",
-    "SetChargingProfile": "connectorId",
-    "TriggerMessage": "connectorId",
-    "UnlockConnector": "connectorId",
+    "ChangeAvailability": ("connectorId",),
+    "ClearChargingProfile": ("connectorId",),
+    "ExtendedTriggerMessage": ("connectorId",),
+    "GetCompositeSchedule": ("connectorId",),
+    "RemoteStartTransaction": ("connectorId",),
+    "RemoteStopTransaction": (),
+    "ReserveNow": ("connectorId",),
+    "SetChargingProfile": ("connectorId",),
+    "TriggerMessage": ("connectorId",),
+    "UnlockConnector": ("connectorId",),
 }
 
 
 @pytest.mark.parametrize("action", V16.to_station)
 def test_a_command_stands_at_the_connector_if_it_has_one(action):
     assert addresses_connector(V16, action) is (action in AT_CONNECTOR)
-    assert fills_connector(V16, action) == AT_CONNECTOR.get(action)
+    assert connector_fields(V16, action) == AT_CONNECTOR.get(action, ())

@@ -37,11 +37,21 @@ def profile(limit, **more):
 LIMIT = "csChargingProfiles.chargingSchedule.chargingSchedulePeriod[0].limit"
 
 
-def test_every_schema_of_the_version_compiles():
-    known = schemas(V16)
-    for action in V16.from_station | set(V16.to_station):
+@pytest.mark.parametrize("version", VERSIONS.values(), ids=lambda version: version.name)
+def test_every_schema_of_the_version_compiles(version):
+    known = schemas(version)
+    for action in version.from_station | set(version.to_station):
         assert known.check_request(action, {"nonsense": 1}), action
         assert known.check_response(action, {"nonsense": 1}), action
+
+
+def test_what_is_never_answered_has_a_request_and_no_response():
+    known = schemas(VERSIONS["2.1"])
+    assert known.check_request("NotifyPeriodicEventStream", {})
+    with pytest.raises(KeyError):
+        known.check_response("NotifyPeriodicEventStream", {})
+    with pytest.raises(KeyError):
+        schemas(VERSIONS["2.0.1"]).request("NotifyPeriodicEventStream")
 
 
 def test_an_action_of_no_version_has_no_schema_and_never_becomes_a_file_name():

@@ -33,6 +33,9 @@ def test_the_actions_are_those_of_the_schemas(version: Version):
     requests = {name.removesuffix("Response") for name in names if name.endswith("Response")}
     assert version.from_station | set(version.to_station) | version.unsupported == requests
     assert {action + version.request_suffix for action in requests} <= names
+    assert names - {name for action in requests for name in (action + version.request_suffix, f"{action}Response")} == (
+        version.sends
+    )
 
 
 def test_ocpp_16_has_14_actions_of_the_station_and_26_to_it():
@@ -41,6 +44,47 @@ def test_ocpp_16_has_14_actions_of_the_station_and_26_to_it():
     assert len(version.to_station) == 26
     assert list(version.to_station) == sorted(version.to_station)
     assert version.from_station & set(version.to_station) == {"DataTransfer"}
+
+
+@pytest.mark.parametrize(("name", "from_station", "to_station"), [("2.0.1", 25, 40), ("2.1", 36, 55)])
+def test_ocpp_2_has_as_many_actions_as_the_standard(name, from_station, to_station):
+    version = VERSIONS[name]
+    assert (len(version.from_station), len(version.to_station)) == (from_station, to_station)
+    assert list(version.to_station) == sorted(version.to_station)
+    assert version.from_station & set(version.to_station) == {"DataTransfer"}
+
+
+def test_ocpp_21_adds_to_201_and_takes_nothing_away():
+    before, after = VERSIONS["2.0.1"], VERSIONS["2.1"]
+    assert after.from_station - before.from_station == {
+        "BatterySwap",
+        "ClosePeriodicEventStream",
+        "GetCertificateChainStatus",
+        "NotifyDERAlarm",
+        "NotifyDERStartStop",
+        "NotifyPriorityCharging",
+        "NotifySettlement",
+        "OpenPeriodicEventStream",
+        "PullDynamicScheduleUpdate",
+        "ReportDERControl",
+        "VatNumberValidation",
+    }
+    assert before.from_station < after.from_station
+    assert set(before.to_station) < set(after.to_station)
+    assert (before.sends, after.sends) == (frozenset(), {"NotifyPeriodicEventStream"})
+
+
+@pytest.mark.parametrize("name", ["2.0.1", "2.1"])
+def test_the_codes_of_2_are_spelled_as_the_standard_does(name):
+    """J32, J33."""
+    assert VERSIONS[name].codes == {
+        "frame": "RpcFrameworkError",
+        "message_type": "MessageTypeNotSupported",
+        "formation": "FormatViolation",
+        "occurrence": "OccurrenceConstraintViolation",
+        "type": "TypeConstraintViolation",
+        "property": "PropertyConstraintViolation",
+    }
 
 
 def test_the_codes_of_16_are_spelled_as_the_standard_does():

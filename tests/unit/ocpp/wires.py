@@ -12,7 +12,7 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 
 from bridge.ocpp import websocket
-from bridge.ocpp.websocket import Connection
+from bridge.ocpp.websocket import Connection, Outbox
 from tests.unit.station.rig import WAIT
 
 LOOPS = {"asyncio": asyncio.new_event_loop}
@@ -63,6 +63,7 @@ class Host:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
         self.options: dict[str, Any] = {"ping_interval": 0, "ping_timeout": SOON, "max_size": 4096}
+        self.outbox = Outbox()
         self.connections: list[Connection] = []
         self.messages: list[str | bytes] = []
         self.losses: list[str] = []
@@ -81,7 +82,7 @@ class Host:
             self.monkeypatch.setattr(websocket, name, value)
 
     def protocol(self) -> Connection:
-        return Connection(self, **self.options)
+        return Connection(self, outbox=self.outbox, **self.options)
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(WAIT):

@@ -212,10 +212,17 @@ def test_a_key_that_no_value_goes_to_has_no_row(measurands, key):
     assert measurands.row_of(key) is None
 
 
-def test_rows_are_one_for_each_measurand(measurands):
+def test_rows_are_one_for_each_usual_measurand(measurands):
     rows = measurands.rows()
-    assert [row.name for row in rows] == list(measurands.known)
+    assert [row.name for row in rows] == [name for name, found in measurands.known.items() if found.usual]
     assert all(row.key == f"MeterValues.{row.name}" and row.source for row in rows)
+
+
+def test_a_measurand_that_is_not_usual_has_a_row_where_it_is_reported(measurands):
+    assert "MeterValues.Display.PresentSOC" not in {row.key for row in measurands.rows()}
+    found = measurands.row_of("MeterValues.Display.PresentSOC")
+    assert found is not None
+    assert found.unit == "Percent"
 
 
 def test_units_that_stations_invent_cost_no_memory(measurands):

@@ -31,6 +31,7 @@ STATION = """
     State.SecurityProfile         Int32              R
     State.ClockOffset             Double             R  s
     State.FirmwareStatus          FirmwareStatus     R
+    State.PublishFirmwareStatus   PublishFirmwareStatus R
     State.DiagnosticsStatus       DiagnosticsStatus  R
     State.LogStatus               LogStatus          R
     State.MessagesReceived        UInt32             R
@@ -38,11 +39,33 @@ STATION = """
     State.Reconnects              UInt32             R
     State.InvalidMessages         UInt32             R
     State.LastError               String             R
+    State.RebootRequired          Boolean            R
+    State.MissedEvents            UInt32             R
     Config.RegistrationStatus     RegistrationStatus W
     Config.HeartbeatInterval      Int32              W  s
     Security.LastEvent.Type       String             R
     Security.LastEvent.Time       DateTime           R
     Security.LastEvent.TechInfo   String             R
+    Reports.ChargingProfiles      String             R
+    Reports.DisplayMessages       String             R
+    Reports.Monitors              String             R
+    Reports.CustomerInformation   String             R
+    Reports.DERControls           String             R
+    Reservation.LastUpdate.Id     Int32              R
+    Reservation.LastUpdate.Status String             R
+    DER.LastAlarm.Type            String             R
+    DER.LastAlarm.Fault           String             R
+    DER.LastAlarm.Ended           Boolean            R
+    DER.LastAlarm.Time            DateTime           R
+    DER.LastAlarm.Info            String             R
+    DER.LastControl.Id            String             R
+    DER.LastControl.Started       Boolean            R
+    DER.LastControl.Time          DateTime           R
+    Payment.LastSettlement.TransactionId String      R
+    Payment.LastSettlement.Status String             R
+    Payment.LastSettlement.Amount Double             R
+    Payment.LastSettlement.Time   DateTime           R
+    Payment.LastSettlement.Reference String          R
 """
 
 #: at the station (connector 0) and at every connector
@@ -55,6 +78,10 @@ BOTH = """
     Status.Time                   DateTime           R
     MeterValues.Time              DateTime           R
     MeterValues.Raw               String             R
+    ChargingLimit.Active          Boolean            R
+    ChargingLimit.Source          String             R
+    ChargingLimit.GridCritical    Boolean            R
+    ChargingLimit.Schedule        String             R
 """
 
 CONNECTOR = """
@@ -64,6 +91,11 @@ CONNECTOR = """
     Transaction.Id                       String    R
     Transaction.IdTag                    String    R
     Transaction.ChargingState            String    R
+    Transaction.TimeCharging             Int32     R  s
+    Transaction.MissedEvents             UInt32    R
+    Transaction.PriorityCharging         Boolean   R
+    Transaction.Cost                     Double    R
+    Transaction.Currency                 String    R
     Transaction.Energy                   Double    R  Wh
     Transaction.Start.Id                 String    R
     Transaction.Start.IdTag              String    R
@@ -80,6 +112,11 @@ CONNECTOR = """
     Transaction.Stop.MeterStop           Double    R  Wh
     Transaction.Stop.Energy              Double    R  Wh
     Transaction.Stop.Time                DateTime  R
+    EV.EnergyTransfer                    String    R
+    EV.DepartureTime                     DateTime  R
+    EV.Energy                            Double    R  Wh
+    EV.Needs                             String    R
+    EV.Schedule                          String    R
 """
 
 BRIDGE = """
@@ -132,6 +169,10 @@ ENUMERATIONS = {
         "InstallationFailed InstallRebooting InstallScheduled InstallVerificationFailed InvalidSignature "
         "SignatureVerified"
     ),
+    "PublishFirmwareStatus": (
+        "Idle DownloadScheduled Downloading Downloaded Published DownloadFailed DownloadPaused InvalidChecksum "
+        "ChecksumVerified PublishFailed"
+    ),
     "DiagnosticsStatus": "Idle Uploading Uploaded UploadFailed",
     "LogStatus": (
         "Idle Uploading Uploaded UploadFailure BadMessage NotSupportedOperation PermissionDenied AcceptedCanceled"
@@ -149,6 +190,7 @@ KEPT = {
     "State.Reconnects",
     "State.InvalidMessages",
     "State.LastError",
+    "State.MissedEvents",
     "Config.RegistrationStatus",
     "Config.HeartbeatInterval",
 }
@@ -207,6 +249,7 @@ def test_every_enumeration_has_a_text_beside_it(station_layout, connector_layout
             station_layout,
             {
                 "State.FirmwareStatus",
+                "State.PublishFirmwareStatus",
                 "State.DiagnosticsStatus",
                 "State.LogStatus",
                 "Config.RegistrationStatus",

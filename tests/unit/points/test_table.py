@@ -74,7 +74,7 @@ def test_a_source_is_read(text, source):
 
 WRONG_ROWS = [
     (point(type="Float"), "type: expected one of Boolean, Int32, UInt32, Double, String, DateTime, Regis"),
-    (point(type="Double", unit="kWh"), "unit: expected one of Wh, W, A, V, varh, var, VA, Hz, Celsius, Percent"),
+    (point(type="Double", unit="kWh"), "unit: expected one of Wh, W, A, V, varh, var, VA, VAh, Hz, Celsius, Percent"),
     (point(transform="half"), 'transform: expected one of json, count, kilo, milli; found "half"'),
     (point(description='" "'), "a description is missing"),
     (point(key="Own..Point"), "a key is names with a dot between them"),
@@ -163,6 +163,7 @@ NEEDED = {
     "ConnectorStatus": "{Unknown: 0}",
     "FirmwareStatus": "{Idle: 0}",
     "DiagnosticsStatus": "{Idle: 0}",
+    "PublishFirmwareStatus": "{Idle: 0}",
     "LogStatus": "{Idle: 0}",
 }
 

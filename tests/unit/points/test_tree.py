@@ -4,7 +4,7 @@ import pytest
 
 from bridge.points.layout import build_layout
 from bridge.points.rows import Type
-from bridge.points.tree import MAX_EXTRA, Quality, Sample, Tree, Update
+from bridge.points.tree import MAX_EXTRA, Group, Quality, Sample, Tree, Update
 from tests.unit.points.helpers import COLOURS, put, read, row, slot_of
 
 # --- twins
@@ -213,3 +213,65 @@ def test_the_same_layout_changes_nothing(tree, station, station_layout):
     put(tree, station, "Info.Model", "M")
     tree.relayout(station, station_layout)
     assert read(station, "Info.Model") == Sample("M", Quality.GOOD, 2000.0, 2000.0)
+
+
+# --- telegrams: values of one moment ---
+
+
+def telegram_slots(group: Group, *names: str) -> list[int]:
+    return [slot for name in names if (slot := group.slot(f"MeterValues.{name}")) is not None]
+
+
+@pytest.mark.parametrize("time", [5000.0, 4701.0, 4699.0, 1.0, None])
+def test_a_telegram_changes_what_its_updates_would(bridge_layout, connector_layout, time):
+    """Also where some of its points have newer values, and one came at run time."""
+    results = []
+    for quick in (True, False):
+        tree = Tree(bridge_layout)
+        station = tree.add_station("X", "X", connector_layout)
+        tree.set_online(station, 1000.0)
+        slots = [*telegram_slots(station, "Voltage", "SoC"), station.extend(row("MeterValues.Voltage.L1"))]
+        tree.apply(station, [Update(slots[0], 1.0, 5000.0), Update(slots[2], 1.0, 5000.0)], 5000.0)
+        told: list[int] = []
+        tree.listeners.append(lambda group, changed, told=told: told.extend(changed))
+        if quick:
+            tree.apply_telegram(station, list(slots), [2.0, 3.0, 4.0], time, 5010.0)
+        else:
+            tree.apply(station, [Update(s, v, time) for s, v in zip(slots, (2.0, 3.0, 4.0), strict=True)], 5010.0)
+        results.append(([station.sample(slot) for slot in slots], told))
+    assert results[0] == results[1]
+
+
+def test_slots_of_rows_are_made_once_and_found_again(station):
+    rows = row("MeterValues.A"), row("MeterValues.B")
+    slots = station.slots_of(rows)
+    assert slots == tuple(station.slot(found.key) for found in rows)
+    assert station.slots_of(rows) == slots
+    assert station.slots_of(rows[::-1]) == slots[::-1]
+
+
+def test_rows_that_a_group_has_no_room_for_have_no_slots(station):
+    assert station.slots_of(tuple(row(f"Configuration.K{n}") for n in range(MAX_EXTRA + 1))) is None
+
+
+def test_slots_of_rows_are_found_anew_in_another_layout(tree, station):
+    rows = (row("MeterValues.A"),)
+    station.slots_of(rows)
+    tree.relayout(station, build_layout("station", [row("First"), row("MeterValues.A")]))
+    assert station.slots_of(rows) == (1,)
+
+
+def test_last_values_are_what_was_reported_with_the_quality_of_now(tree, station):
+    info, custom = station.slot("Status.Info"), station.extend(row("Custom.X", kept=True))
+    tree.apply(station, [Update(info, "x", 1999.0), Update(custom, 5)], 2000.0)
+    tree.apply(station, [Update(station.slot("State.Connected"), True)], 2000.0)
+    expected = [
+        ("Status.Info", "String", "x", "GOOD", 1999.0, 2000.0),
+        ("Custom.X", "String", 5, "GOOD", 2000.0, 2000.0),
+    ]
+    assert station.last_values() == expected
+    tree.set_online(station, None)
+    assert [(key, quality) for key, _, _, quality, *_ in station.last_values()] == [
+        ("Status.Info", "LAST"),
+        ("Custom.X", "GOOD"),
+    ]

@@ -21,6 +21,8 @@ TABLE = [
     (11.04, "kW", "W", 11040.0),
     (3.0, "VA", "VA", 3.0),
     (4.35, "kVA", "VA", 4350.0),
+    (3.0, "VAh", "VAh", 3.0),
+    (4.35, "kVAh", "VAh", 4350.0),
     (7.0, "var", "var", 7.0),
     (-1.1, "kvar", "var", -1100.0),
     (16.1, "A", "A", 16.1),
@@ -78,4 +80,4 @@ def test_units_are_told_to_opc_ua_by_their_unece_codes():
 
 
 def test_only_a_unit_that_unece_lacks_has_no_code():
-    assert [unit.symbol for unit in UNITS.values() if not unit.code] == ["varh"]
+    assert [unit.symbol for unit in UNITS.values() if not unit.code] == ["varh", "VAh"]

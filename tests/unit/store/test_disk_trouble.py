@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreError
-from bridge.store import Store, ValueRecord
+from bridge.store import GroupRecord, Store
 from tests.unit.store.helpers import settled, start, stop, until
 
 
-def value(number: int) -> ValueRecord:
-    return ValueRecord(
-        path=f"p{number}", type="String", value="x" * 500, quality="Good", source_time=None, server_time=1.0
-    )
+def value(number: int) -> GroupRecord:
+    return GroupRecord(f"p{number}", [("Info", "String", "x" * 500, "Good", None, 1.0)])
 
 
 async def set_page_limit(store: Store, pages: int) -> None:

@@ -1,6 +1,7 @@
 """What the store says when it cannot be opened, and what it does to a file of another version."""
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -208,3 +209,26 @@ def test_peek_at_nothing_says_so_and_creates_nothing(path):
     with pytest.raises(StoreError, match="none yet; start the bridge"):
         Store.peek(path)
     assert not path.exists()
+
+
+async def test_last_values_of_an_older_version_are_kept(path, reopen, monkeypatch):
+    """Before 005 each had a row of its own."""
+    from bridge.store import schema
+
+    all_migrations = list(schema.migrations._migrations)
+    monkeypatch.setattr(schema.migrations, "_migrations", all_migrations[:4])
+    store = Store.open(path)
+    await store.close()
+    old = [
+        ("CP_1.Status.Info", "String", '"ä"', "GOOD", 1.5, 2.5),
+        ("CP_1.Connector1.MeterValues.Voltage.L1-N", "Double", "230.1", "LAST", None, 2.5),
+        ("CP_1.Connector1_2.Status.Info", "String", "null", "SUBNORMAL", None, 3.5),
+        ("CP_1.Connector1.MeterValues.Raw", "String", '"[]"', "GOOD", 1.5, 2.5),
+    ]
+    with sqlite3.connect(path) as db:
+        db.executemany("INSERT INTO last_values VALUES (?, ?, ?, ?, ?, ?)", old)
+    db.close()
+    monkeypatch.setattr(schema.migrations, "_migrations", all_migrations)
+    values = reopen().load_values()
+    found = [(v.path, v.type, v.value, v.quality, v.source_time, v.server_time) for v in values]
+    assert sorted(found) == sorted((path, kind, json.loads(value), *rest) for path, kind, value, *rest in old)

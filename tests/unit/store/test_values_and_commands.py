@@ -4,15 +4,20 @@ import json
 
 import pytest
 
-from bridge.store import CommandEnd, CommandRecord, Store, ValueRecord
+from bridge.store import CommandEnd, CommandRecord, GroupRecord, Reader, Store, ValueRecord
 from bridge.store.behind import Behind
 from bridge.store.rows import COMMAND, COMMAND_END, INTERRUPTED, STATION, VALUE
 from tests.unit.store.helpers import settled
 
 
-def value(path: str = "CP001.Status.Info", content: object = "x", **changes: object) -> ValueRecord:
-    record = {"type": "String", "quality": "Good", "source_time": 1.5, "server_time": 2.5}
-    return ValueRecord(path=path, value=content, **record | changes)
+def group(path: str, *values: object) -> GroupRecord:
+    """A group with a point for each value."""
+    return GroupRecord(path, [(f"P{n}", "String", value, "Good", 1.5, 2.5) for n, value in enumerate(values)])
+
+
+def stored(reader: Store | Reader) -> dict[str, object]:
+    loaded = reader.load_values() if isinstance(reader, Store) else reader.values()
+    return {one.path: one.value for one in loaded}
 
 
 COMMAND_RECORD = CommandRecord(
@@ -27,37 +32,45 @@ COMMAND_RECORD = CommandRecord(
 )
 async def test_value_and_its_type_survive_a_restart(store, reopen, content):
     """J40, D09."""
-    record = value(content=content, source_time=None)
-    store.put_values_soon([record])
+    store.put_values_soon([GroupRecord("CP001", [("Status.Info", "String", content, "GOOD", None, 2.5)])])
     await store.close()
     (loaded,) = reopen().load_values()
-    assert loaded == record
+    assert loaded == ValueRecord(
+        path="CP001.Status.Info", type="String", value=content, quality="GOOD", source_time=None, server_time=2.5
+    )
     assert type(loaded.value) is type(content)
 
 
-async def test_newest_value_of_a_path_wins(store):
-    store.put_values_soon([value(content=1), value("other", "y"), value(content=2)])
-    store.put_values_soon([value(content=3)])
+async def test_newest_values_of_a_group_win(store):
+    store.put_values_soon([group("CP001", 1, 1), group("other", "y"), group("CP001", 2, 2)])
+    store.put_values_soon([group("CP001", 3, 3)])
     assert store.queue_length == 2
     await settled(store)
-    store.put_values_soon([value(content=4, quality="UncertainLastUsableValue")])
+    assert stored(store) == {"CP001.P0": 3, "CP001.P1": 3, "other.P0": "y"}
+    store.put_values_soon([group("CP001", 4)])
     await settled(store)
-    loaded = {one.path: (one.value, one.quality) for one in store.load_values()}
-    assert loaded == {"CP001.Status.Info": (4, "UncertainLastUsableValue"), "other": ("y", "Good")}
+    assert stored(store) == {"CP001.P0": 4, "other.P0": "y"}
 
 
 async def test_values_beyond_one_commit_are_all_written(store, path):
-    store.put_values_soon([value(f"p{number}", number) for number in range(5000)])
+    store.put_values_soon([group(f"p{number}", number) for number in range(2000)])
     await store.close()
     with Store.peek(path) as reader:
-        assert sorted(one.value for one in reader.values()) == list(range(5000))
+        assert sorted(stored(reader).values()) == list(range(2000))
 
 
-async def test_value_that_cannot_be_written_is_left_out_and_counted(store):
-    store.put_values_soon([value("a"), value("b\ud800"), value("c", object()), value("d", server_time=10**400)])
+async def test_value_that_cannot_be_written_is_left_out_and_the_others_of_its_group_are_kept(store):
+    store.put_values_soon([group("a", "x", object(), "\ud800", "y")])
     await settled(store)
-    assert [one.path for one in store.load_values()] == ["a"]
-    assert (store.dropped, store.healthy) == (3, True)
+    assert stored(store) == {"a.P0": "x", "a.P3": "y"}
+    assert store.healthy
+
+
+async def test_group_that_cannot_be_written_is_left_out_and_counted(store):
+    store.put_values_soon([group("a", 1), group("b\ud800", 2)])
+    await settled(store)
+    assert stored(store) == {"a.P0": 1}
+    assert (store.dropped, store.healthy) == (1, True)
 
 
 async def test_command_and_its_end_are_one_row(store, rows):

@@ -1,0 +1,208 @@
+"""The device model of one station: which points it has, and what messages say of their values.
+
+    model.report(payload)          NotifyReport: every part by itself, in whatever order
+    model.event(entry)             an entry of NotifyEvent
+    model.results(…), model.set(…) the answers to GetVariables and SetVariables
+    model.at(key)                  what a point's key stands for, to write it
+
+Each gives readings: rows with the values that they have now. What a point is (row, type, limits) is shared by all
+stations that report the same (`Catalogue`): a station of 1,000 variables keeps one reference for each.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from bridge.points.rows import Value
+from bridge.station.v2.variables import (
+    ACTUAL,
+    ATTRIBUTES,
+    Attribute,
+    Characteristics,
+    Described,
+    Variable,
+    characteristics_of,
+    describe,
+    key_of,
+    named,
+    read,
+    variable_of,
+)
+
+MAX_POINTS = 2_000
+"""Points of one station's device model; it is as many as a group of points can gain."""
+MAX_SHARED = 50_000
+"""Points that stations share; the station that comes beyond them pays for its own."""
+
+_ATTRIBUTES: Mapping[Any, Attribute] = {None: ACTUAL, **dict(zip(ATTRIBUTES, ATTRIBUTES, strict=True))}
+
+
+class Reading(NamedTuple):
+    """A point of the model and its value. `told`: the station said a value, which `problem` says could not be read."""
+
+    described: Described
+    value: Value = None
+    told: bool = False
+    problem: str = ""
+
+
+class SetResult(NamedTuple):
+    """What became of one attribute that was to be set: its status, and its reading if it has changed."""
+
+    status: str
+    reading: Reading | None
+
+
+class Catalogue:
+    """What the points of all stations' device models are, each once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Variable, Attribute, Characteristics, int], Described] = {}
+        self._characteristics: dict[Characteristics, Characteristics] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def describe(self, variable: Variable, attribute: Attribute, told: Characteristics, twin: int) -> Described:
+        found = self._known.get((variable, attribute, told, twin))
+        if found is None:
+            told = self._characteristics.get(told, told)  # most variables are alike in these
+            found = describe(variable, attribute, told, twin)
+            if len(self._known) < MAX_SHARED:
+                self._known[variable, attribute, told, twin] = found
+                self._characteristics[told] = told
+        return found
+
+
+class DeviceModel:
+    """The points of one station's device model, by key."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._points: dict[str, Described] = {}
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __iter__(self) -> Iterator[Described]:
+        return iter(self._points.values())
+
+    def at(self, key: str) -> Described | None:
+        """What stands behind a point; None: it is none of the device model."""
+        return self._points.get(key)
+
+    def restore(self, points: Mapping[str, tuple[Variable, Attribute, Characteristics]]) -> None:
+        """Takes back what was known before a restart, under the keys that it had."""
+        for key, (variable, attribute, told) in points.items():
+            described = self._catalogue.describe(variable, attribute, told, _twin_of(key))
+            self._points[described.row.key] = described
+
+    def report(self, payload: Mapping[str, Any]) -> list[Reading]:
+        """What a NotifyReport says (OCPP 2.0.1 §1.30): its variables, each with its attributes."""
+        readings: list[Reading] = []
+        for entry in _objects(payload.get("reportData")):
+            variable = variable_of(entry.get("component"), entry.get("variable"))
+            if variable is None:
+                continue
+            attributes = _objects(entry.get("variableAttribute"))
+            for attribute in attributes:
+                told = characteristics_of(entry.get("variableCharacteristics"), attribute)
+                described = self._add(variable, _ATTRIBUTES.get(attribute.get("type")), told)
+                if described is not None:
+                    readings.append(_reading(described, attribute.get("value")))
+        return readings
+
+    def event(self, entry: Mapping[str, Any]) -> Reading | None:
+        """What an entry of NotifyEvent says of its variable (OCPP 2.0.1 §2.12); None: the variable is not known."""
+        variable = variable_of(entry.get("component"), entry.get("variable"))
+        described = None if variable is None else self.find(variable, ACTUAL)
+        return None if described is None else _reading(described, entry.get("actualValue"))
+
+    def value(self, variable: Variable, text: str) -> Reading | None:
+        """A value that a variable has now; None: the variable is not known."""
+        described = self.find(variable, ACTUAL)
+        return None if described is None else _reading(described, text)
+
+    def results(self, response: Mapping[str, Any]) -> list[Reading]:
+        """What an answer to GetVariables says; a variable that is new is a String that can only be read."""
+        readings: list[Reading] = []
+        for entry in _objects(response.get("getVariableResult")):
+            variable = variable_of(entry.get("component"), entry.get("variable"))
+            attribute = _ATTRIBUTES.get(entry.get("attributeType"))
+            if variable is None or attribute is None or entry.get("attributeStatus") != "Accepted":
+                continue
+            found = self.find(variable, attribute)
+            described = found or self._add(variable, attribute, Characteristics(mutability="ReadOnly"))
+            if described is not None:
+                readings.append(_reading(described, entry.get("attributeValue")))
+        return readings
+
+    def set(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> list[SetResult]:
+        """What became of a SetVariables. Only what the station accepted has changed: RebootRequired is not yet."""
+        sent = {_name_of(entry): entry.get("attributeValue") for entry in _objects(request.get("setVariableData"))}
+        results: list[SetResult] = []
+        for entry in _objects(response.get("setVariableResult")):
+            variable = variable_of(entry.get("component"), entry.get("variable"))
+            attribute = _ATTRIBUTES.get(entry.get("attributeType"))
+            described = None if variable is None or attribute is None else self.find(variable, attribute)
+            status = entry.get("attributeStatus")
+            value = sent.get(_name_of(entry))
+            changed = described is not None and status == "Accepted" and isinstance(value, str)
+            reading = _reading(described, value) if described is not None and changed else None
+            results.append(SetResult(status if isinstance(status, str) else "", reading))
+        return results
+
+    def find(self, variable: Variable, attribute: Attribute) -> Described | None:
+        """The point of a variable's attribute."""
+        twin = 1
+        while (found := self._points.get(key_of(variable, attribute, twin))) is not None:
+            if _is(found, variable, attribute):
+                return found
+            twin += 1
+        return None
+
+    def _add(self, variable: Variable, attribute: Attribute | None, told: Characteristics) -> Described | None:
+        """The point of an attribute, with what the station says of it now; None: there are too many."""
+        if attribute is None:
+            return None
+        twin = 1
+        while True:
+            described = self._catalogue.describe(variable, attribute, told, twin)
+            found = self._points.get(described.row.key)
+            if found is None and len(self._points) >= MAX_POINTS:
+                return None
+            if found is None or _is(found, variable, attribute):
+                self._points[described.row.key] = described
+                return described
+            twin += 1
+
+
+def read_request(described: Described) -> dict[str, Any]:
+    """The GetVariables request that reads a point's value."""
+    return {"getVariableData": [named(described)]}
+
+
+def _is(described: Described, variable: Variable, attribute: Attribute) -> bool:
+    return described.variable == variable and described.attribute == attribute
+
+
+def _reading(described: Described, raw: Any) -> Reading:
+    if not isinstance(raw, str) or not described.readable:
+        return Reading(described)
+    try:
+        return Reading(described, read(described, raw), told=True)
+    except ValueError as error:
+        return Reading(described, None, told=True, problem=str(error))
+
+
+def _name_of(entry: Mapping[str, Any]) -> tuple[Variable | None, Attribute | None]:
+    variable = variable_of(entry.get("component"), entry.get("variable"))
+    return variable, _ATTRIBUTES.get(entry.get("attributeType"))
+
+
+def _twin_of(key: str) -> int:
+    name = next((part for part in key.split(".") if "~" in part), "")
+    return int(name.rpartition("~")[2]) if name else 1
+
+
+def _objects(found: Any) -> list[dict[str, Any]]:
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []

@@ -1,0 +1,43 @@
+"""What the bridge remembers of one 2.x station beside its points."""
+
+from typing import Any
+
+from bridge.station.v2.alerts import Monitors
+from bridge.station.v2.device_model import Catalogue, DeviceModel
+from bridge.station.v2.reports import EventNumbers, Reports
+from bridge.station.v2.status import ConnectorReport
+from bridge.station.v2.transactions import Transactions
+
+
+class Memory:
+    """`reported`: what StatusNotification last said, by connector. `answered`: what the token of a transaction was
+    answered, so that a repeated event gets the same. `is_read`: the device model is complete.
+    """
+
+    __slots__ = (
+        "answered",
+        "is_read",
+        "model",
+        "monitors",
+        "numbers",
+        "reported",
+        "reports",
+        "requests",
+        "transactions",
+    )
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.transactions = Transactions()
+        self.model = DeviceModel(catalogue)
+        self.monitors = Monitors()
+        self.numbers = EventNumbers()
+        self.reports = Reports()
+        self.reported: dict[str, ConnectorReport] = {}
+        self.answered: dict[str, dict[str, Any]] = {}
+        self.is_read = False
+        self.requests = 0  # requestIds that the bridge itself has used
+
+    def next_request(self) -> int:
+        """A requestId for a report that the bridge itself asks for."""
+        self.requests += 1
+        return self.requests

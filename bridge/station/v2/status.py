@@ -1,0 +1,63 @@
+"""Status.State of a connector in OCPP 2.x: connectorStatus together with what its transaction is doing.
+
+2.x reports Available, Occupied, Reserved, Unavailable and Faulted; what 1.6 tells apart within Occupied is the
+chargingState of the transaction (OCPP 2.0.1 E02, 1.6 §4.9).
+
+- Faulted and Unavailable count as reported: an operator has to see them, whatever the transaction says.
+- Charging, SuspendedEV and SuspendedEVSE are those of the transaction, unless the connector has become Available
+  since: the car has gone, and the end of the transaction is under way.
+- EVConnected and Idle are Preparing until the transaction has charged, Finishing afterwards: that is what 1.6 calls
+  the time before the first and after the last energy.
+- A connector that stays Occupied when its transaction has ended is Finishing, as in 1.6.
+- Occupied remains where no transaction says more.
+"""
+
+import msgspec
+
+CHARGING = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
+_CONNECTED = frozenset({"EVConnected", "Idle"})
+_REPORTED = frozenset({"Faulted", "Unavailable"})
+
+
+class ConnectorReport(msgspec.Struct):
+    """What StatusNotification last said of a connector: "" for nothing yet. `since`: how long it has said so."""
+
+    status: str = ""
+    since: float = 0.0
+    time: float = 0.0
+
+    def take(self, status: str, time: float) -> bool:
+        """Takes a StatusNotification in; False: it is older than what is known."""
+        if self.status and time < self.time:
+            return False
+        if status != self.status:
+            self.status, self.since = status, time
+        self.time = time
+        return True
+
+
+class ChargingReport(msgspec.Struct, frozen=True):
+    """What the newest transaction at a connector is doing. `time`: of the chargingState, or of the end.
+
+    state: the chargingState, "" where none was told. charged: it has drawn energy at some time.
+    """
+
+    state: str
+    time: float
+    charged: bool = False
+    ended: bool = False
+
+
+def state(report: ConnectorReport, charging: ChargingReport | None) -> str | None:
+    """Status.State by name; None: nothing is known that could change it."""
+    if report.status in _REPORTED or charging is None:
+        return report.status or None
+    if charging.ended:
+        stays = report.status == "Occupied" and report.since <= charging.time
+        return "Finishing" if stays else report.status or None
+    if charging.state in CHARGING:
+        gone = report.status == "Available" and report.time > charging.time
+        return "Available" if gone else charging.state
+    if charging.state in _CONNECTED or (not charging.state and report.status == "Available"):
+        return "Finishing" if charging.charged else "Preparing"
+    return report.status or None

@@ -1,0 +1,351 @@
+"""OCPP 2.0.1 and 2.1: which messages the bridge answers by itself, and how the others are decided.
+
+`bridge.station.v2` has what the messages mean; this is where they meet the store, the scripts and the tree.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+
+from bridge.api import (
+    Authorization,
+    AuthorizeRequest,
+    BootNotificationAnswer,
+    BootNotificationRequest,
+    DataTransferAnswer,
+    DataTransferRequest,
+    StartTransactionRequest,
+    StopTransactionRequest,
+)
+from bridge.errors import OcppError
+from bridge.ocpp.versions import VERSIONS
+from bridge.points.tree import Group
+from bridge.points.values import format_time
+from bridge.station import reported
+from bridge.station.context import Answer, Context, Quick
+from bridge.station.fields import optional_text, text
+from bridge.station.known import Known
+from bridge.station.registration import answer_boot
+from bridge.station.scripted import ScriptedStation
+from bridge.station.v2 import answers
+from bridge.station.v2.addressing import Place
+from bridge.station.v2.events import Event, read_event
+from bridge.station.v2.memory import Memory
+from bridge.station.v2.transaction_points import left_points, points
+from bridge.station.v2.transactions import Taken
+from bridge.store.records import EventRecord
+
+log = structlog.get_logger()
+
+#: what a station that is Pending may be sent (OCPP 2.0.1 B02)
+_WHILE_PENDING = frozenset({"GetBaseReport", "GetReport", "GetVariables", "SetVariables", "TriggerMessage"})
+FORBIDDEN_WHILE_PENDING = frozenset(VERSIONS["2.1"].to_station) - _WHILE_PENDING
+#: whether a station that is not accepted is refused whatever it sends, even where validation is lenient (B02.FR.09)
+STRICT_REGISTRATION = True
+
+AUTOMATIC = answers.AUTOMATIC
+QUICK: Mapping[str, Quick] = {}
+
+#: messages that a trigger calls by another name than their own
+_TRIGGERED: Mapping[str, frozenset[str]] = {
+    name: frozenset({"SignCertificate"})
+    for name in (
+        "SignChargingStationCertificate",
+        "SignCombinedCertificate",
+        "SignV2GCertificate",
+        "SignV2G20Certificate",
+    )
+}
+
+MAX_ANSWERED = 64
+"""Answers to tokens of one station that are kept for events that come again."""
+
+Payload = Mapping[str, Any]
+Decide = Callable[[Context, Known, Group | None, Payload, float], Awaitable[Answer]]
+
+
+def memory_of(context: Context, known: Known) -> Memory:
+    """What is remembered of the station."""
+    if known.memory is None:
+        known.memory = Memory(context.catalogue)
+    return known.memory
+
+
+async def boot_notification(
+    context: Context, known: Known, group: Group | None, payload: Payload, now: float
+) -> Answer:
+    """OCPP 2.0.1 B01 to B04"""
+    station = _object(payload, "chargingStation")
+    changed = _object(known.record.boot, "chargingStation") != station
+    request = BootNotificationRequest(
+        station=_station(context, known),
+        version=known.model.version.name,
+        payload=payload,
+        vendor=optional_text(station, "vendorName"),
+        model=optional_text(station, "model"),
+        serial_number=optional_text(station, "serialNumber"),
+        firmware_version=optional_text(station, "firmwareVersion"),
+        reason=optional_text(payload, "reason"),
+    )
+    decided = await context.runner.ask("boot_notification", request)
+    status, interval = await answer_boot(
+        context, known, payload, decided if isinstance(decided, BootNotificationAnswer) else None, now
+    )
+    memory = memory_of(context, known)
+    memory.is_read = memory.is_read and not changed
+
+    def then(time: float | None) -> None:
+        reported.apply_points(context.tree, known.points, [("State.RebootRequired", False, time)], now)
+        if status == "Accepted":
+            context.booted(known)
+
+    return Answer({"status": status, "currentTime": format_time(context.clock()), "interval": interval}, group, then)
+
+
+async def authorize(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
+    """OCPP 2.0.1 C01 to C08"""
+    token = _object(payload, "idToken")
+    hashes, more = payload.get("iso15118CertificateHashData"), token.get("additionalInfo")
+    request = AuthorizeRequest(
+        station=_station(context, known),
+        version=known.model.version.name,
+        payload=payload,
+        id_token=text(known.model.version, token, "idToken"),
+        id_token_type=optional_text(token, "type"),
+        additional_info=tuple(more) if isinstance(more, list) else (),
+        certificate=optional_text(payload, "certificate"),
+        certificate_hash_data=tuple(hashes) if isinstance(hashes, list) else (),
+    )
+    decided = await context.runner.ask("authorize", request) if known.is_accepted else None
+    return Answer(_authorized(known, "Authorize", decided, accepted=known.is_accepted), group)
+
+
+async def data_transfer(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
+    """OCPP 2.0.1 P02. Without a script that knows the vendor: UnknownVendorId."""
+    request = DataTransferRequest(
+        station=_station(context, known),
+        version=known.model.version.name,
+        payload=payload,
+        vendor_id=text(known.model.version, payload, "vendorId"),
+        message_id=optional_text(payload, "messageId"),
+        data=payload.get("data"),
+    )
+    decided = await context.runner.ask("data_transfer", request)
+    if not isinstance(decided, DataTransferAnswer):
+        return Answer({"status": "UnknownVendorId"}, group)
+    data = {} if decided.data is None else {"data": decided.data}
+    return Answer({"status": decided.status, **data}, group)
+
+
+async def transaction_event(
+    context: Context, known: Known, group: Group | None, payload: Payload, now: float
+) -> Answer:
+    """OCPP 2.0.1 E01 to E12. Stored before it is answered, and answered whatever it says of the past."""
+    try:
+        event = read_event(payload)
+    except ValueError as error:
+        raise OcppError(known.model.version.codes["occurrence"], str(error)) from None
+    memory = memory_of(context, known)
+    if memory.transactions.get(event.transaction) is None:
+        replay(context, known, context.store.events_of(known.id, event.transaction))
+    await context.store.put_event(_record(known, event, payload, now))
+    name = "" if group is None or group is known.points else reported.name_of(group)
+    taken = memory.transactions.take(event, partial(_at, name), now)
+    answer = await _answer_token(context, known, event, taken, payload)
+    at = known.points.connectors.get(taken.state.at)
+    log.info(
+        "transaction.event",
+        station=known.id,
+        connector=taken.state.at,
+        transaction=event.transaction,
+        type=event.type,
+        seq_no=event.seq_no,
+        kind=taken.kind,
+        missing=taken.state.missing,
+    )
+
+    def show(time: float | None) -> None:
+        if at is not None and taken.kind != "repeated":
+            _show(context, known, at, event, taken, answer, time)
+
+    return Answer(answer, known.points, show)
+
+
+def replay(context: Context, known: Known, events: Iterable[EventRecord]) -> None:
+    """Takes events of the store in again, without showing or asking anything: what was known before a restart."""
+    memory = memory_of(context, known)
+    for record in events:
+        event = read_event(record.payload)
+        place = event.place
+        outlet = None if place is None else context.outlet(known, place)
+        name = "" if outlet is None else reported.name_of(outlet)
+        memory.transactions.take(event, partial(_at, name), record.received)
+
+
+def _at(name: str, place: Place) -> str:
+    """Where the place of an event is, which has been looked up."""
+    return name
+
+
+def _show(
+    context: Context, known: Known, at: Group, event: Event, taken: Taken, answer: Payload, time: float | None
+) -> None:
+    """What an event changes in the tree: Transaction.*, MeterValues.*, Status.State."""
+    tree, now, memory = context.tree, context.clock(), memory_of(context, known)
+    found = points(taken.state, time, current=taken.current)
+    if taken.asks == "start_transaction" and taken.current:
+        info = _object(answer, "idTokenInfo")
+        found += [
+            ("Transaction.Start.Authorization", optional_text(info, "status"), time),
+            ("Transaction.Start.ParentIdTag", optional_text(_object(info, "groupIdToken"), "idToken"), time),
+        ]
+    offset = known.clock
+    believed = [(key, value, None if stamp is None else offset.heard(stamp, now)) for key, value, stamp in found]
+    reported.apply_points(tree, at, believed, now)
+    reported.take_meter_values(tree, known, at, event.meter_values, now)
+    left = known.points.connectors.get(taken.left)
+    if left is not None:
+        reported.apply_points(tree, left, left_points(time), now)
+        reported.show_status(tree, memory, left, time, now)
+    reported.show_status(tree, memory, at, time, now)
+
+
+async def _answer_token(context: Context, known: Known, event: Event, taken: Taken, payload: Payload) -> dict[str, Any]:
+    """The answer to an event: with idTokenInfo where it has a token. A script decides about an event once."""
+    if not taken.asks:
+        return {}
+    memory, key = memory_of(context, known), f"{event.transaction} {event.digest}"
+    if key in memory.answered:
+        return memory.answered[key]
+    ends = taken.asks == "stop_transaction"
+    accepted = known.is_accepted or ends
+    request = _stop_request if ends else _start_request
+    decided = await context.runner.ask(taken.asks, request(context, known, event, taken, payload)) if accepted else None
+    answer = _authorized(known, "TransactionEvent", decided, accepted=accepted)
+    memory.answered[key] = answer
+    if len(memory.answered) > MAX_ANSWERED:
+        del memory.answered[next(iter(memory.answered))]
+    return answer
+
+
+def _start_request(
+    context: Context, known: Known, event: Event, taken: Taken, payload: Payload
+) -> StartTransactionRequest:
+    return StartTransactionRequest(
+        station=_station(context, known),
+        version=known.model.version.name,
+        payload=payload,
+        connector=taken.state.at,
+        id_token=event.id_token,
+        id_token_type=event.id_token_type,
+        meter_start=taken.state.meter_start,
+        timestamp=event.time,
+        reservation_id=taken.state.reservation_id,
+        transaction_id=event.transaction,
+        remote_start_id=taken.state.remote_start_id,
+    )
+
+
+def _stop_request(
+    context: Context, known: Known, event: Event, taken: Taken, payload: Payload
+) -> StopTransactionRequest:
+    return StopTransactionRequest(
+        station=_station(context, known),
+        version=known.model.version.name,
+        payload=payload,
+        transaction_id=event.transaction,
+        connector=taken.state.at,
+        id_token=event.id_token,
+        id_token_type=event.id_token_type,
+        meter_stop=taken.state.meter_stop,
+        timestamp=event.time,
+        reason=event.stopped_reason or "Local",
+    )
+
+
+def _computed(action: str) -> Decide:
+    async def decide(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
+        return Answer(answers.COMPUTED[action](payload, now), group)
+
+    return decide
+
+
+#: what scripts have a say in, and what is answered from the request alone
+DECISIONS: Mapping[str, Decide] = {
+    "Authorize": authorize,
+    "BootNotification": boot_notification,
+    "DataTransfer": data_transfer,
+    "TransactionEvent": transaction_event,
+    **{action: _computed(action) for action in answers.COMPUTED},
+}
+
+
+def take(context: Context, known: Known, group: Group, action: str, payload: Payload, now: float) -> str:
+    """What the rows cannot say of a message that was answered automatically; returns what could not be read."""
+    found = reported.TAKES.get(action)
+    return "" if found is None else found(context.tree, known, memory_of(context, known), group, payload, now)
+
+
+def configuration_request(context: Context, known: Known) -> tuple[str, dict[str, Any]] | None:
+    """OCPP 2.0.1 B07: a full report of the device model, once, and again when the station has become another one."""
+    memory = memory_of(context, known)
+    if memory.is_read:
+        return None
+    return "GetBaseReport", {"requestId": memory.next_request(), "reportBase": "FullInventory"}
+
+
+def command_done(context: Context, known: Known, action: str, payload: Payload, response: Payload) -> None:
+    """What a station's answer to a command changes in the tree."""
+    tree, memory, now = context.tree, memory_of(context, known), context.clock()
+    if action == "GetVariables":
+        reported.show_readings(tree, known, memory.model.results(response), now, now)
+    elif action == "SetVariables":
+        results = memory.model.set(payload, response)
+        reported.show_readings(tree, known, [found.reading for found in results if found.reading], now, now)
+        if any(found.status == "RebootRequired" for found in results):
+            reported.apply_points(tree, known.points, [("State.RebootRequired", True, None)], now)
+    elif action == "SetVariableMonitoring":
+        memory.monitors.set(response)
+
+
+def triggered(action: str, payload: Payload) -> frozenset[str]:
+    """The messages that a command asks the station for (OCPP 2.0.1 B02, B07, F06)."""
+    if action in {"GetBaseReport", "GetReport"}:
+        return frozenset({"NotifyReport"})
+    if action != "TriggerMessage":
+        return frozenset()
+    name = str(payload.get("requestedMessage"))
+    return _TRIGGERED.get(name, frozenset({name}))
+
+
+def connector_number(known: Known, payload: Payload, field: str) -> int:
+    """Messages of 2.x name an EVSE (`MessageSpec.evse`); this one speaks of the station."""
+    return 0
+
+
+def _authorized(known: Known, action: str, decided: Any, *, accepted: bool) -> dict[str, Any]:
+    found = decided if isinstance(decided, Authorization) else None
+    return answers.authorized(known.model.version, action, found, accepted=accepted)
+
+
+def _record(known: Known, event: Event, payload: Payload, now: float) -> EventRecord:
+    return EventRecord(
+        station=known.id,
+        transaction_id=event.transaction,
+        seq_no=event.seq_no,
+        digest=event.digest,
+        ended=event.type == "Ended",
+        payload=dict(payload),
+        received=now,
+    )
+
+
+def _object(node: Payload, field: str) -> Payload:
+    found = node.get(field)
+    return found if isinstance(found, dict) else {}
+
+
+def _station(context: Context, known: Known) -> ScriptedStation:
+    return ScriptedStation(known, context.tree, context.clock)

@@ -1,0 +1,70 @@
+"""Events of 2.x transactions: each is kept once, and those without an end are found at the start."""
+
+import pytest
+
+from bridge.store import EventRecord, Store
+
+
+def event(
+    transaction: str = "T1", seq: int = 0, digest: str = "", ended: bool = False, station: str = "CP1"
+) -> EventRecord:
+    return EventRecord(
+        station=station,
+        transaction_id=transaction,
+        seq_no=seq,
+        digest=digest or f"{transaction}-{seq}",
+        ended=ended,
+        payload={"seqNo": seq, "aB": [1, None]},
+        received=5.0,
+    )
+
+
+@pytest.fixture
+async def store(tmp_path):
+    store = Store.open(tmp_path / "bridge.db", flush_interval=0.01)
+    yield store
+    await store.close()
+
+
+async def test_an_event_is_kept_as_it_was(store):
+    assert await store.put_event(event())
+    assert store.events_of("CP1", "T1") == [event()]
+    assert store.events_of("CP2", "T1") == store.events_of("CP1", "T2") == []
+
+
+async def test_an_event_that_comes_again_is_kept_once_and_another_with_its_number_beside_it(store):
+    """B20"""
+    assert await store.put_event(event())
+    assert not await store.put_event(event())
+    assert await store.put_event(event(digest="other"))
+    assert [found.digest for found in store.events_of("CP1", "T1")] == ["T1-0", "other"]
+
+
+async def test_transactions_that_run_are_found_with_their_events_in_order(store):
+    for found in (event("T1", 1), event("T2", 0), event("T1", 0), event("T3", 0), event("T2", 1, ended=True)):
+        await store.put_event(found)
+    await store.put_event(event("T1", station="CP2"))
+    assert [(found.station, found.transaction_id, found.seq_no) for found in store.load_running_events()] == [
+        ("CP1", "T1", 1),
+        ("CP1", "T1", 0),
+        ("CP1", "T3", 0),
+        ("CP2", "T1", 0),
+    ]
+
+
+async def test_what_comes_after_the_end_does_not_make_a_transaction_run_again(store):
+    """B17"""
+    await store.put_event(event("T1", 2, ended=True))
+    await store.put_event(event("T1", 1))
+    assert list(store.load_running_events()) == []
+    assert len(store.events_of("CP1", "T1")) == 2
+
+
+async def test_events_outlive_a_restart(tmp_path):
+    """D01"""
+    first = Store.open(tmp_path / "bridge.db", flush_interval=0.01)
+    await first.put_event(event())
+    await first.close()
+    second = Store.open(tmp_path / "bridge.db", flush_interval=0.01)
+    assert list(second.load_running_events()) == [event()]
+    await second.close()
