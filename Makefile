@@ -5,15 +5,18 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo run test lint format bench docs clean
+.PHONY: help demo run test chaos fuzz lint format bench bench-opcua docs clean
 
 help:
 	@echo 'make demo    simulated stations that charge, read back through OPC UA'
 	@echo 'make run     the bridge, with the configuration of this folder'
 	@echo 'make test    all tests'
+	@echo 'make chaos   a bridge that is killed 200 times, amid bad networks (ARGS="--seed N --cycles N")'
+	@echo 'make fuzz    1,000,000 frames and 200,000 OPC UA chunks that mean harm'
 	@echo 'make lint    ruff, mypy, import-linter'
 	@echo 'make format  let ruff format and repair what it can'
 	@echo 'make bench   the figures of the README'
+	@echo 'make bench-opcua  the OPC UA server beside two others'
 	@echo 'make docs    write the generated parts of README.md and docs/ anew'
 	@echo 'make clean   remove .venv and caches'
 
@@ -25,6 +28,13 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest -q $(ARGS)
+
+chaos: .venv/dev.stamp
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: .venv/fuzz.stamp
+	$(BIN)/python -m tests.fuzz frames $(ARGS)
+	$(BIN)/python -m tests.fuzz chunks $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -38,6 +48,9 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-opcua: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.opcua $(ARGS)
 
 docs: .venv/dev.stamp
 	$(BIN)/python docs/generate.py
@@ -57,4 +70,8 @@ clean:
 
 .venv/dev.stamp: .venv/run.stamp
 	@$(PIP) install --editable '.[dev]'
+	@touch $@
+
+.venv/fuzz.stamp: .venv/dev.stamp
+	@$(PIP) install --editable '.[dev,fuzz]'
 	@touch $@

@@ -21,7 +21,7 @@ from bridge.points.rows import Row, Type, Value
 from bridge.points.table import load_table
 from bridge.points.tree import Group, Station, Tree, Update
 from bridge.project import Project, shipped
-from bridge.station.model import Model, bridge_layout, build_models
+from bridge.station.model import Model, bridge_layout, build_models, layouts
 
 POINTS = 200
 NOW = 1_795_000_000.0
@@ -41,7 +41,9 @@ class Stations:
 
     def __init__(self) -> None:
         table = load_table(Project(shipped()).datapoints())
-        self.model: Model = build_models(table)["1.6"]
+        models = build_models(table)
+        self.model: Model = models["1.6"]
+        self.layouts = layouts(table, models)
         self.tree = Tree(bridge_layout(table))
         keys = (f"MeterValues.{name}.L{phase}" for name in self.model.measurands.known for phase in (1, 2, 3))
         found = (self.model.measurands.row_of(key) for key in keys)

@@ -29,6 +29,7 @@ class Child:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self.pid = process.pid
         self._measured = psutil.Process(process.pid)
 
     def cpu(self) -> float:

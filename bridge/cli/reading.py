@@ -1,6 +1,7 @@
 """What is wrong with a project, what its stations look like, and what was charged."""
 
 import contextlib
+import enum
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, TypeVar
@@ -8,20 +9,32 @@ from typing import Annotated, TypeVar
 import tomli
 import typer
 
+from bridge import RELEASED, __version__
 from bridge.cli import listing
 from bridge.cli.listing import Line
 from bridge.cli.options import FormatOption, ProjectOption, load, peek, station
 from bridge.cli.output import Cell, Format, moment, show
 from bridge.config import Config, load_config, weaknesses
 from bridge.errors import Problem, ProjectError
+from bridge.points.layout import Layout
 from bridge.points.table import Table, load_table
 from bridge.points.values import parse_time
 from bridge.project import Project
 from bridge.scripting import InlineRunner
-from bridge.station.model import Model, bridge_layout, build_models
+from bridge.station.model import Model, bridge_layout, build_models, layouts
 from bridge.store import Transaction
 
 T = TypeVar("T")
+
+
+class PointsFormat(enum.StrEnum):
+    """How points are printed: as rows, or the types of all of them as an OPC UA NodeSet2 file."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    NODESET = "nodeset"
+
 
 LONGEST_VALUE = 40  # characters
 TABLE_COLUMNS = ("path", "type", "unit", "access", "description")
@@ -68,23 +81,41 @@ def points(
     connector: Annotated[
         int | None, typer.Option("--connector", metavar="N", min=0, help="Only this connector; 0: the station's own.")
     ] = None,
-    form: FormatOption = Format.TABLE,
+    form: Annotated[
+        PointsFormat,
+        typer.Option("--format", help="How the rows are printed; nodeset: the types of all, as a NodeSet2 file."),
+    ] = PointsFormat.TABLE,
 ) -> None:
     """Print the points of every station, or of one: paths, NodeIds, types, units, access, sources."""
     found, config = load(project)
     table = load_table(found.datapoints())
     models = build_models(table)
+    if form is PointsFormat.NODESET:
+        if station_id is not None or connector is not None:
+            what = "the types are those of all stations: leave --station and --connector out"
+            raise typer.BadParameter(what, param_hint="--format nodeset")
+        _print_nodeset(layouts(table, models))
+        return
     if station_id is None:
         lines = _of_any_station(table, models[config.ocpp.versions[0]], connector)
     else:
         lines = _of_station(found, config, models, station_id, connector)
     values = listing.VALUE_COLUMNS if station_id is not None else ()
     cells = (line.cells() for line in lines)
-    if form is Format.TABLE:
-        show((*TABLE_COLUMNS[:-1], *values[:2], TABLE_COLUMNS[-1]), map(_short, cells), form)
+    if form is PointsFormat.TABLE:
+        show((*TABLE_COLUMNS[:-1], *values[:2], TABLE_COLUMNS[-1]), map(_short, cells), Format.TABLE)
         typer.echo(f"The NodeId of a point is ns={listing.NAMESPACE};s=<path>.", err=True)
     else:
-        show((*listing.COLUMNS, *values), cells, form)
+        show((*listing.COLUMNS, *values), cells, Format(form.value))
+
+
+def _print_nodeset(every: list[Layout]) -> None:
+    # asyncua is slow to import, and other commands do without
+    from bridge.opcua.nodeset import nodeset  # noqa: PLC0415
+    from bridge.opcua.typespace import TypeSpace  # noqa: PLC0415
+
+    for part in nodeset(TypeSpace(every), version=__version__, published=RELEASED):
+        typer.echo(part, nl=False)
 
 
 def transactions(

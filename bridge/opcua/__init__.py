@@ -1,7 +1,9 @@
 """The tree as an OPC UA server. What depends on asyncua's internals stands here and nowhere else.
 
-`nodes` derives every node of a station from its layout when somebody asks; `variants` turns values into
-OPC UA's types and back; `address_space`, `views` and `services` answer clients, `watch` tells subscriptions
-what changed, `processor` lets method calls wait without holding up their connection, `users` and
-`certificate` say who may do what, `server` puts it together. `writer` is what the server writes to.
+From the wire: `connection` takes chunks out of bytes, `chunks` messages out of chunks, `processor` gives each
+request to what answers it; `session_requests` and `sessions` say whose it is, `users` and `certificate` who that
+may be. `services` reads, writes, calls and browses, `subscriptions` monitors; `wire` decodes, `encoding` encodes.
+To the tree: `nodes` derives every node of a station from its layout when somebody asks, `typespace` those of the
+types, `references` what Browse shows of them; `variants` turns values into OPC UA's types and back, `watch` tells
+what changed, and `writer` is what the server writes to. `server` puts it together.
 """

@@ -4,74 +4,87 @@ What all nodes of one row, folder or method have in common is a `Shape`, made on
 path. NodeIds are `ns=2;s=<path>` (OPC 10000-3 §8.2); below `Stations/` lie the folders of areas.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from asyncua import ua
 
 from bridge.opcua import shapes
-from bridge.opcua.shapes import Shape
-from bridge.points.rows import Method, Row
+from bridge.opcua.node import (
+    HAS_COMPONENT,
+    HAS_NOTIFIER,
+    HAS_PROPERTY,
+    HAS_TYPE_DEFINITION,
+    OBJECTS,
+    ORGANIZES,
+    SERVER,
+    Link,
+    Node,
+    Versions,
+)
+from bridge.opcua.typespace import TypeSpace
+from bridge.points.rows import Row
 from bridge.points.tree import Group, Station, Tree
 
-STATIONS = "Stations"
-BRIDGE = "Bridge"
-NAMESPACE = shapes.NAMESPACE
+__all__ = [
+    "BRIDGE",
+    "HAS_COMPONENT",
+    "HAS_PROPERTY",
+    "HAS_TYPE_DEFINITION",
+    "NAMESPACE",
+    "OBJECTS",
+    "ORGANIZES",
+    "STATIONS",
+    "TYPES",
+    "Link",
+    "Node",
+    "Space",
+]
 
-OBJECTS = ua.NodeId(ua.ObjectIds.ObjectsFolder)
-HAS_COMPONENT = ua.NodeId(ua.ObjectIds.HasComponent)
-HAS_PROPERTY = ua.NodeId(ua.ObjectIds.HasProperty)
-HAS_TYPE_DEFINITION = ua.NodeId(ua.ObjectIds.HasTypeDefinition)
-ORGANIZES = ua.NodeId(ua.ObjectIds.Organizes)
+STATIONS = "Stations"
+_VERSION = f".{shapes.NODE_VERSION}"
+BRIDGE = "Bridge"
+NAMESPACE, TYPES = shapes.NAMESPACE, shapes.TYPES
 
 Dynamic = Callable[[str], Row | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A node as it was asked for.
-
-    `key` is its path within `group`. A point has its `row`; `slot` is None while the group has no place for
-    it yet (a measurand that was never reported). `as_text`: it is the ValueAsText of its row's enumeration.
-    """
-
-    path: str
-    shape: Shape
-    group: Group | None = None
-    key: str = ""
-    row: Row | None = None
-    slot: int | None = None
-    method: Method | None = None
-    as_text: bool = False
-
-    @property
-    def id(self) -> ua.NodeId:
-        return ua.NodeId(self.path, NAMESPACE)
-
-
-class Link(NamedTuple):
-    """A reference of a node: to one of ours, or to one of OPC UA's own (`standard`)."""
-
-    type: ua.NodeId
-    forward: bool
-    node: Node | None
-    standard: ua.NodeId | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Space:
-    """All nodes of namespace 2. `dynamic` finds rows that a group may get but does not have yet."""
+    """All nodes of namespace 2, and through `types` those of namespace 3.
+
+    `dynamic` finds rows that a group may get but does not have yet.
+    """
 
     tree: Tree
     dynamic: Dynamic
+    types: TypeSpace = field(default_factory=TypeSpace)
+    versions: Versions = field(default_factory=Versions)
+
+    def roots(self) -> Iterator[tuple[ua.NodeId, Link]]:
+        """What lies directly below a node of namespace 0, with that one's NodeId."""
+        for path in (STATIONS, BRIDGE):
+            yield OBJECTS, Link(ORGANIZES, True, self.find(path))
+        yield SERVER, Link(HAS_NOTIFIER, True, self.find(STATIONS))
+        yield from self.types.roots()
+
+    def node(self, node_id: ua.NodeId) -> Node | None:
+        """The node of this id; None: there is none, or it is of another namespace."""
+        if not isinstance(node_id.Identifier, str):
+            return None
+        if node_id.NamespaceIndex == NAMESPACE:
+            return self.find(node_id.Identifier)
+        return self.types.find(node_id.Identifier) if node_id.NamespaceIndex == TYPES else None
 
     def find(self, path: str) -> Node | None:
         """The node at a path, None where there is none."""
-        if path == STATIONS:
-            return Node(path, shapes.STATIONS)
-        if path.startswith(STATIONS + "/"):
-            return self._area(path)
+        if path.startswith(STATIONS):
+            node = self._holder(path)
+            if node is not None:
+                return node
+            owner = self._holder(path.removesuffix(_VERSION)) if path.endswith(_VERSION) else None
+            if owner is not None:
+                return self._property(owner, shapes.NODE_VERSION)
         found = self.tree.find(path)
         if found is None:
             return None
@@ -80,22 +93,36 @@ class Space:
             return self._group(group) if path == group.path else None
         return self._within(group, key)
 
+    def method_of(self, owner: Node | None, declared: Node) -> Node | None:
+        """The method of an object that its type, or a supertype of that, declares as `declared`."""
+        if owner is None or owner.group is None or owner.shape.type_definition is None:
+            return None
+        own, declaring = owner.shape.type_definition, declared.path.removesuffix(f".{declared.shape.name}")
+        if own.NamespaceIndex != TYPES or not self.types.is_a(str(own.Identifier), declaring):
+            return None
+        return self.find(f"{owner.path}.{declared.shape.name}")
+
     def links(self, node: Node) -> Iterator[Link]:
         """All references of a node, forward and inverse."""
+        if node.namespace == TYPES:
+            yield from self.types.links(node)
+            return
         if node.shape.type_definition is not None:
             yield Link(HAS_TYPE_DEFINITION, True, None, node.shape.type_definition)
-        yield self._parent(node)
+        yield self.parent(node)
+        if node.path == STATIONS:
+            yield Link(HAS_NOTIFIER, False, None, SERVER)
         yield from self.children(node)
 
     def children(self, node: Node) -> Iterator[Link]:
         """What lies directly below a node."""
-        if node.group is None:
-            yield from self._organized(node)
-        elif node.shape.node_class is ua.NodeClass.Object:
-            yield from self._below(node.group, node.key)
-        else:
-            for name in node.shape.properties:
-                yield Link(HAS_PROPERTY, True, self._property(node, name))
+        if node.namespace == TYPES:
+            yield from self.types.children(node)
+            return
+        for name in node.shape.properties:
+            yield Link(HAS_PROPERTY, True, self._property(node, name))
+        if node.shape.node_class is ua.NodeClass.Object:
+            yield from self._organized(node) if node.group is None else self._below(node.group, node.key)
 
     def _group(self, group: Group) -> Node:
         return Node(group.path, shapes.group(group.path.rpartition(".")[2], group.layout.kind), group)
@@ -111,7 +138,7 @@ class Space:
             return Node(f"{group.path}.{key}", shapes.method(method), group, key, method=method)
         parent, _, name = key.rpartition(".")
         if name in shapes.PROPERTIES:
-            owner = self._within(group, parent) if parent else None
+            owner = self._within(group, parent) if parent else self._group(group)
             return self._property(owner, name) if owner is not None and name in owner.shape.properties else None
         row = self.dynamic(key) if group.station is not None else None
         if row is not None:
@@ -130,7 +157,8 @@ class Space:
         return Node(f"{group.path}.{key}", shapes.folder(group.layout, key), group, key)
 
     def _property(self, owner: Node, name: str) -> Node:
-        path, key, shape = f"{owner.path}.{name}", f"{owner.key}.{name}", owner.shape.properties[name]
+        path, shape = f"{owner.path}.{name}", owner.shape.properties[name]
+        key = f"{owner.key}.{name}" if owner.key else name
         if name == shapes.VALUE_AS_TEXT:
             return Node(path, shape, owner.group, key, owner.row, owner.slot, as_text=True)
         return Node(path, shape, owner.group, key)
@@ -142,12 +170,12 @@ class Space:
             child = self._within(group, below)
             if child is not None:
                 yield Link(HAS_COMPONENT, True, child)
-        yield from self._extra_below(group, key)
+        yield from self.extra_below(group, key)
         if isinstance(group, Station) and not key:
             for connector in group.connectors.values():
                 yield Link(HAS_COMPONENT, True, self._group(connector))
 
-    def _extra_below(self, group: Group, key: str) -> Iterator[Link]:
+    def extra_below(self, group: Group, key: str) -> Iterator[Link]:
         """What came at run time: points of this folder, and folders that only hold such points."""
         seen: set[str] = set()
         start = f"{key}." if key else ""
@@ -162,8 +190,10 @@ class Space:
                     seen.add(folder)
                     yield Link(HAS_COMPONENT, True, self._folder(group, folder))
 
-    def _parent(self, node: Node) -> Link:
+    def parent(self, node: Node) -> Link:
         group = node.group
+        if group is None and node.key:
+            return self._inverse(HAS_PROPERTY, node.path.removesuffix(_VERSION))
         if group is None:  # Stations, or an area: Stations/Depot/Hall 1 lies in Stations/Depot
             parent = node.path.rpartition("/")[0]
             return self._inverse(ORGANIZES, parent) if parent else Link(ORGANIZES, False, None, OBJECTS)
@@ -182,7 +212,12 @@ class Space:
             raise LookupError(path)  # every node of the tree has a parent
         return Link(type_, False, node)
 
-    def _area(self, path: str) -> Node | None:
+    def _holder(self, path: str) -> Node | None:
+        """Stations, or an area that has any."""
+        if path == STATIONS:
+            return Node(path, shapes.STATIONS)
+        if not path.startswith(STATIONS + "/"):
+            return None
         area = path[len(STATIONS) + 1 :]
         below = area + "/"
         if area and any(s.area == area or s.area.startswith(below) for s in self.tree.stations.values()):
@@ -191,7 +226,14 @@ class Space:
 
     def _organized(self, node: Node) -> Iterator[Link]:
         """The areas and stations directly below Stations or an area."""
-        area = node.path[len(STATIONS) + 1 :]
+        areas, stations = self.organized(node.path[len(STATIONS) + 1 :])
+        for name in areas:
+            yield Link(ORGANIZES, True, Node(f"{node.path}/{name}", shapes.area(name)))
+        for station in stations:
+            yield Link(ORGANIZES, True, self._group(station))
+
+    def organized(self, area: str) -> tuple[list[str], list[Station]]:
+        """The names of the areas and the stations directly below an area ("": Stations itself)."""
         start = f"{area}/" if area else ""
         stations: list[Station] = []
         areas: dict[str, None] = {}
@@ -200,12 +242,4 @@ class Space:
                 stations.append(station)
             elif station.area.startswith(start):
                 areas[station.area[len(start) :].partition("/")[0]] = None
-        for name in areas:
-            yield Link(ORGANIZES, True, Node(f"{node.path}/{name}", shapes.area(name)))
-        for station in stations:
-            yield Link(ORGANIZES, True, self._group(station))
-
-
-def roots() -> Mapping[str, Shape]:
-    """The nodes that lie directly in OPC UA's Objects folder, by path."""
-    return {STATIONS: shapes.STATIONS, BRIDGE: shapes.group(BRIDGE, "bridge")}
+        return list(areas), stations

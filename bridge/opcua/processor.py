@@ -1,164 +1,282 @@
-"""A client's connection: asyncua's, but method calls wait beside the rest, and sessions are guarded."""
+"""A client's channel: its requests, answered by our handlers where we have one and by asyncua elsewhere."""
 
 import asyncio
+import struct
+import time
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import structlog
 from asyncua import ua
 from asyncua.common.utils import Buffer, ServiceError
-from asyncua.crypto.security_policies import SecurityPolicyNone
-from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
 from asyncua.server.internal_session import InternalSession
-from asyncua.server.uaprocessor import UaProcessor
-from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.ua.ua_binary import (
+    header_from_binary,
+    nodeid_from_binary,
+    struct_from_binary,
+    struct_to_binary,
+    uatcp_to_binary,
+)
 
+from bridge.opcua import encoding, services
+from bridge.opcua.chunks import FRAME, SMALLEST_BUFFER, count_chunks, seal, unseal
+from bridge.opcua.requests import Handler, Request
+from bridge.opcua.session_requests import SessionRequests, decoded, encoding_id
 from bridge.opcua.sessions import BridgeInternalServer, Session
-from bridge.opcua.users import BridgeUser
+from bridge.opcua.subscriptions import handlers as subscription_handlers
+from bridge.opcua.wire import Reader, malformed
 
 log = structlog.get_logger()
 
-MAX_CALLS = 100  # method calls of one connection that may wait for stations at a time
+#: what asyncua raises over a request that it cannot read
+_UNREADABLE = (struct.error, ValueError, TypeError, OverflowError, RecursionError)
+
+MAX_BEFORE_SESSION = 1_048_576  # bytes of a message of somebody who has not said who it is
+MAX_CALLS = 100  # requests of one connection that may wait for stations, or for their turn, at a time
 
 
-def _encoding(name: str) -> ua.NodeId:
-    return ua.NodeId(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"))
+def _routes(handlers: Mapping[str, Handler]) -> dict[int, tuple[Handler, int]]:
+    return {
+        encoding_id(f"{name}Request"): (handler, encoding_id(f"{name}Response")) for name, handler in handlers.items()
+    }
 
 
-_CALL = _encoding("Call")
-_CREATE = _encoding("CreateSession")
-_ACTIVATE = _encoding("ActivateSession")
-_CLOSE_CHANNEL = _encoding("CloseSecureChannel")
-_DISCOVERY = frozenset((_encoding("GetEndpoints"), _encoding("FindServers")))
-_REGISTER = frozenset((_encoding("RegisterServer"), _encoding("RegisterServer2")))
+#: by the numeric id of a request's encoding: what answers it, and the id of the answer's encoding
+HANDLERS: Mapping[int, tuple[Handler, int]] = _routes({**services.HANDLERS, **subscription_handlers.HANDLERS})
+
+_FAULT = encoding_id("ServiceFault")
+
+_HELLO, _ACKNOWLEDGE = struct.Struct("<5I"), struct.Struct("<4sI5I")  # … version, buffers, message size, chunks
+_TYPE = struct.Struct("<BBH")
+_REQUEST = struct.Struct("<qIIi")  # Timestamp, RequestHandle, ReturnDiagnostics, length of AuditEntryId
+#: TypeId, Timestamp, RequestHandle, ServiceResult; then no diagnostics, no strings, no additional header
+_RESPONSE = struct.Struct("<BBHqII8s")
+_EPOCH = 116_444_736_000_000_000  # 100 ns between 1601 and 1970
 
 
-class Processor(UaProcessor):
-    """Answers the requests of one connection, one after the other; only calls run beside them."""
-
-    iserver: BridgeInternalServer
-    session: InternalSession | None
-    _session_watchdog_task: asyncio.Task[None] | None
+class Processor(SessionRequests):
+    """Answers the requests of one connection, one after the other; what has to wait runs beside them."""
 
     def __init__(self, server: BridgeInternalServer, transport: Any, limits: Any) -> None:
         super().__init__(server, transport, limits)
+        self._loop = asyncio.get_running_loop()
         self._calls: set[asyncio.Task[None]] = set()
+        self._is_greeted = False
+        self._most = self._most_chunks = 0  # bytes and chunks of an answer that the client takes; 0: any
+        self._token_of: InternalSession | None = None
+        self._token = b""
 
-    def send_response(self, *args: Any, **kwargs: Any) -> None:
-        if not self._transport.is_closing():  # a call may end after its client has gone
-            super().send_response(*args, **kwargs)
+    @property
+    def closing(self) -> bool:
+        """Nothing more can be sent."""
+        return bool(self._transport.is_closing())
 
-    async def _process_message(self, typeid: ua.NodeId, requesthdr: Any, seqhdr: Any, body: Buffer) -> bool:
-        if not self._connection.is_open():
-            return False
-        await self._guard(typeid, requesthdr)
-        if typeid == _ACTIVATE:
-            await self._activate(requesthdr, seqhdr, body)
-            return True
-        if typeid == _CALL:
-            self._start_call(typeid, requesthdr, seqhdr, body)
-            return True
-        going_on = bool(await super()._process_message(typeid, requesthdr, seqhdr, body))
-        if typeid == _CREATE and isinstance(self.session, Session):
-            self.session.channel = self
-            self.session.certificate = self._connection.security_policy.peer_certificate
-        return going_on
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the client to read them."""
+        return int(self._transport.get_write_buffer_size())
 
-    async def _guard(self, typeid: ua.NodeId, requesthdr: Any) -> None:
-        """What asyncua lets through: registrations, sessions over None, other sessions' tokens."""
-        if typeid in _DISCOVERY or typeid == _CLOSE_CHANNEL:
-            return
-        if typeid in _REGISTER:
-            raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
-        if not self.iserver.allows_none and self._connection.security_policy.URI == SecurityPolicyNone.URI:
-            raise ServiceError(ua.StatusCodes.BadSecurityPolicyRejected)
-        if typeid == _CREATE:
-            if self.session is not None:  # asyncua keeps one per connection and forgets the one before
-                await self.session.close_session(True)
-        elif typeid != _ACTIVATE and not self._is_own(requesthdr.AuthenticationToken):
-            raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
+    def receive(self, frame: bytes) -> bool | Awaitable[bool]:
+        """Takes one chunk; what comes back, at once or later, says whether the connection goes on."""
+        simple = unseal(self._connection, frame)
+        if simple is None:
+            return self._receive_any(frame)
+        request_id, data, start = simple
+        return self._dispatch(data, start, request_id)
 
-    def _is_own(self, token: ua.NodeId) -> bool:
-        return self.session is not None and bool(token == self.session.auth_token)
-
-    async def _activate(self, requesthdr: Any, seqhdr: Any, body: Buffer) -> None:
-        """ActivateSession (OPC 10000-4 §5.7.3): nothing changes hands before everything has been checked."""
-        params = struct_from_binary(ua.ActivateSessionParameters, body)
-        session = self.iserver.lookup_external_session(requesthdr.AuthenticationToken)
-        if not isinstance(session, Session):
-            raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
-        policy = self._connection.security_policy
-        signed = (policy.host_certificate or b"") + (session.nonce or b"")
+    async def _receive_any(self, frame: bytes) -> bool:
         try:
-            policy.asymmetric_cryptography.verify(signed, params.ClientSignature.Signature)
-        except Exception:  # noqa: BLE001 - each policy fails in its own way
-            raise ServiceError(ua.StatusCodes.BadApplicationSignatureInvalid) from None
-        encrypted = policy.Mode == ua.MessageSecurityMode.SignAndEncrypt
-        user = await session.identify(params, encrypted=encrypted)
-        if session is not self.session:
-            self._take_over(session, user)
-        session.identified = user
-        response = ua.ActivateSessionResponse()
-        response.Parameters = session.activate_session(params, policy.peer_certificate)
-        log.info("opcua.session", user=user.name, role=user.rights, client=str(self.name))
-        self.send_response(requesthdr.RequestHandle, seqhdr, response)
+            if frame[:3] == ua.MessageType.Hello:
+                return self._hello(Reader(frame, FRAME.size))
+            if frame[:3] != ua.MessageType.SecureOpen and not self._connection.is_open():
+                raise ua.UaStatusCodeError(ua.StatusCodes.BadSecureChannelClosed)  # noqa: TRY301 - told like the others
+            buffer = Buffer(frame)
+            header = header_from_binary(buffer)
+            going_on = bool(await self.process(header, buffer))
+            if self._connection._incoming_size > MAX_BEFORE_SESSION and not self._has_session():
+                raise ua.UaStatusCodeError(ua.StatusCodes.BadTcpMessageTooLarge)  # noqa: TRY301 - likewise
+            return going_on  # noqa: TRY300 - it is what the process says
+        except Exception as error:  # noqa: BLE001 - a channel that is out of step cannot go on (OPC 10000-6 §6.7.2)
+            code = getattr(error, "code", ua.StatusCodes.BadTcpInternalError)
+            log.info("opcua.channel_refused", client=str(self.name), why=repr(error)[:200])
+            self.end(code)
+            return False
 
-    def _take_over(self, session: Session, user: BridgeUser) -> None:
-        """A client that lost its connection goes on with its session on this one."""
-        same_client = session.certificate == self._connection.security_policy.peer_certificate
-        if not session.is_activated() or not same_client or session.user != user:
-            raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
-        if session.channel is not None:
-            session.channel.session = None
-        session.channel, self.session = self, session
-        self._closing = False
-        if self._session_watchdog_task is None or self._session_watchdog_task.done():
-            self._session_watchdog_task = asyncio.create_task(self._session_watchdog_loop())
-        for subscription in self.iserver.subscription_service.subscriptions.values():
-            if subscription.session_id == session.session_id:
-                subscription.pub_result_callback = self.forward_publish_response
-                subscription.pub_request_callback = self.get_publish_request
+    def _hello(self, body: Reader) -> bool:
+        """How large chunks and messages may be, each way (OPC 10000-6 §7.1.2.3); asyncua mixes the ways up."""
+        limits = self._limits
+        _, receive, send, self._most, self._most_chunks = body.fields(_HELLO)
+        if self._is_greeted or min(receive, send) < SMALLEST_BUFFER:
+            raise ua.UaStatusCodeError(ua.StatusCodes.BadConnectionRejected)
+        self._is_greeted = True
+        limits.max_send_buffer = min(receive, limits.max_send_buffer)
+        limits.max_recv_buffer = min(send, limits.max_recv_buffer)
+        ours = (limits.max_recv_buffer, limits.max_send_buffer, limits.max_message_size, limits.max_chunk_count)
+        self._transport.write(_ACKNOWLEDGE.pack(b"ACKF", _ACKNOWLEDGE.size, 0, *ours))
+        return True
 
-    def _start_call(self, typeid: ua.NodeId, requesthdr: Any, seqhdr: Any, body: Buffer) -> None:
+    def _has_session(self) -> bool:
+        return self.session is not None and self.session.is_activated()
+
+    def end(self, code: int) -> None:
+        """Says why the connection ends (OPC 10000-6 §7.1.5)."""
+        if not self.closing:
+            self._transport.write(uatcp_to_binary(ua.MessageType.Error, ua.ErrorMessage(ua.StatusCode(code), "")))
+
+    async def process_message(self, seqhdr: Any, body: Buffer) -> bool:
+        """A message that asyncua has put together, of several chunks perhaps."""
+        answered = self._dispatch(bytes(body), 0, seqhdr.RequestId)
+        return answered if isinstance(answered, bool) else await answered
+
+    def _dispatch(self, data: bytes, start: int, request_id: int) -> bool | Awaitable[bool]:
+        reader = Reader(data, start)
+        route = None
+        try:
+            kind, namespace, type_id = reader.fields(_TYPE)
+            route = HANDLERS.get(type_id) if kind == 1 and not namespace else None
+            if route is None:
+                return self._by_asyncua(data, start, request_id)
+            is_own = self._skip_token(reader)
+            header = _request_header(reader)
+        except ServiceError as error:
+            self._answer(request_id, _FAULT, 0, error.code, b"")
+            return True
+        self._handle(route, is_own, reader, header, request_id)
+        return True
+
+    def _handle(
+        self, route: tuple[Handler, int], is_own: bool, reader: Reader, header: tuple[int, int, int], request_id: int
+    ) -> None:
+        handler, response_type = route
+        handle = header[0]
+        session = self.session
+        try:
+            if not is_own or not isinstance(session, Session):
+                raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)  # noqa: TRY301 - answered as the handler's own
+            self.session_last_activity = time.monotonic()
+            session.touch()
+            client = session.client
+            client.last_contact = time.time()
+            client.requests[response_type] += 1
+            if not session.is_activated():
+                raise ServiceError(ua.StatusCodes.BadSessionNotActivated)  # noqa: TRY301 - likewise
+            request = Request(session, self, request_id, header, reader, self._loop.time())
+            answer = handler(request)
+            if isinstance(answer, bytes):
+                self._answer(request_id, response_type, handle, 0, answer)
+            elif answer is not None:
+                self._run(request, response_type, answer)
+        except Exception as error:  # noqa: BLE001 - told apart and logged there
+            self._count_error(response_type)
+            self._answer(request_id, _FAULT, handle, _code_of(error), b"")
+
+    def _count_error(self, response_type: int) -> None:
+        self.iserver.totals.rejected_requests += 1
+        if isinstance(self.session, Session):
+            self.session.client.errors[response_type] += 1
+
+    def _skip_token(self, reader: Reader) -> bool:
+        """Passes over the AuthenticationToken; whether it is that of this connection's session."""
+        if self._token_of is not self.session:
+            self._token_of = self.session
+            self._token = encoding.node_id(self.session.auth_token) if self.session is not None else b""
+        if self._token and reader.data.startswith(self._token, reader.position):
+            reader.position += len(self._token)
+            return True
+        reader.node_id()
+        return False
+
+    def _run(self, request: Request, response_type: int, answer: Awaitable[bytes | None]) -> None:
+        """What waits does so beside the other requests."""
         if len(self._calls) >= MAX_CALLS:
+            if asyncio.iscoroutine(answer):
+                answer.close()
             raise ServiceError(ua.StatusCodes.BadTooManyOperations)
-        task = asyncio.create_task(self._call(typeid, requesthdr, seqhdr, body))
+        task = asyncio.ensure_future(self._wait(request, response_type, answer))
         self._calls.add(task)
         self.iserver.calls.add(task)
         task.add_done_callback(self._calls.discard)
         task.add_done_callback(self.iserver.calls.discard)
 
-    async def _call(self, typeid: ua.NodeId, requesthdr: Any, seqhdr: Any, body: Buffer) -> None:
+    async def _wait(self, request: Request, response_type: int, answer: Awaitable[bytes | None]) -> None:
         try:
-            await super()._process_message(typeid, requesthdr, seqhdr, body)
-        except (ServiceError, ua.uaerrors.UaStatusCodeError) as error:
-            self._fault(requesthdr, seqhdr, error.code)
-        except Exception:  # the client gets an answer whatever happens
-            log.exception("opcua.call_failed")
-            self._fault(requesthdr, seqhdr, ua.StatusCodes.BadInternalError)
+            body = await answer
+            if body is not None:
+                self._answer(request.request_id, response_type, request.handle, 0, body)
+        except Exception as error:  # noqa: BLE001 - told apart and logged there
+            self._count_error(response_type)
+            self._answer(request.request_id, _FAULT, request.handle, _code_of(error), b"")
 
-    def _fault(self, requesthdr: Any, seqhdr: Any, code: int) -> None:
-        response = ua.ServiceFault()
-        response.ResponseHeader.ServiceResult = ua.StatusCode(code)
-        self.send_response(requesthdr.RequestHandle, seqhdr, response)
+    def send(self, request: Request, response_type_id: int, body: bytes) -> None:
+        """Answers a request whose handler returned None: `body` is what stands behind the ResponseHeader."""
+        self._answer(request.request_id, response_type_id, request.handle, 0, body)
+
+    def fault(self, request: Request, code: int) -> None:
+        """Answers a request with a ServiceFault."""
+        self._answer(request.request_id, _FAULT, request.handle, code, b"")
+
+    def _answer(self, request_id: int, response_type: int, handle: int, code: int, body: bytes) -> None:
+        now = time.time_ns() // 100 + _EPOCH
+        self._send(request_id, _RESPONSE.pack(1, 0, response_type, now, handle, code, bytes(8)) + body)
+
+    def send_response(
+        self, requesthandle: int, seqhdr: Any, response: Any, msgtype: bytes = ua.MessageType.SecureMessage
+    ) -> None:
+        """What asyncua answers."""
+        if msgtype != ua.MessageType.SecureMessage:
+            if not self.closing:
+                super().send_response(requesthandle, seqhdr, response, msgtype)
+            return
+        response.ResponseHeader.RequestHandle = requesthandle
+        self._send(seqhdr.RequestId, struct_to_binary(response))
+
+    def _send(self, request_id: int, message: bytes) -> None:
+        if self.closing:  # a call may end after its client has gone
+            return
+        if len(message) > self._limits.max_send_buffer and self._is_too_large(len(message)):
+            fault = _TYPE.pack(1, 0, _FAULT) + message[4:16] + struct.pack("<I", ua.StatusCodes.BadResponseTooLarge)
+            message = fault + bytes(8)
+        self._transport.write(seal(self._connection, message, request_id))
+        if self.backlog > self.iserver.limits.max_backlog:
+            log.warning("opcua.client_does_not_read", client=str(self.name), backlog=self.backlog)
+            self._transport.abort()
+
+    def _is_too_large(self, size: int) -> bool:
+        if size > (self._most or size) or size > self._limits.max_message_size:
+            return True
+        return 0 < self._most_chunks < count_chunks(self._connection, size)
+
+    async def _by_asyncua(self, data: bytes, start: int, request_id: int) -> bool:
+        handle = 0
+        body = Buffer(data, start)
+        sequence = ua.SequenceHeader(RequestId=request_id)
+        try:
+            typeid, requesthdr = decoded(lambda: (nodeid_from_binary(body), struct_from_binary(ua.RequestHeader, body)))
+            handle = requesthdr.RequestHandle
+            return await self._process_message(typeid, requesthdr, sequence, body)
+        except (ua.UaError, *_UNREADABLE) as error:
+            code = getattr(error, "code", ua.StatusCodes.BadDecodingError)
+            self._answer(request_id, _FAULT, handle, code, b"")
+            return True
+        except Exception as error:  # noqa: BLE001 - told apart and logged there
+            self._answer(request_id, _FAULT, handle, _code_of(error), b"")
+            return True
 
 
-class Protocol(OPCUAProtocol):
-    """asyncua's protocol with our processor."""
-
-    iserver: BridgeInternalServer
-    processor: UaProcessor | None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        if self.processor is not None:
-            self.processor = Processor(self.iserver, transport, self.limits)
-            self.processor.set_policies(self.policies)
+def _request_header(reader: Reader) -> tuple[int, int, int]:
+    """RequestHandle, ReturnDiagnostics and TimeoutHint of a RequestHeader, from behind its token on."""
+    _, handle, diagnostics, audit = reader.fields(_REQUEST)
+    if audit < -1:
+        raise malformed()
+    reader.skip(max(audit, 0))
+    timeout_hint = reader.uint32()
+    reader.skip_extension_object()
+    return handle, diagnostics, timeout_hint
 
 
-class Listener(BinaryServer):
-    """asyncua's TCP server with our protocol."""
-
-    iserver: BridgeInternalServer
-
-    def _make_protocol(self) -> OPCUAProtocol:
-        return Protocol(self.iserver, self._policies, self.clients, self.closing_tasks, self.limits)
+def _code_of(error: Exception) -> int:
+    """The ServiceResult for what a service raised."""
+    if isinstance(error, ServiceError | ua.UaStatusCodeError):
+        return int(error.code)
+    log.error("opcua.request_failed", exc_info=error)
+    return int(ua.StatusCodes.BadInternalError)

@@ -2,34 +2,37 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from urllib.parse import urlparse
 
 import structlog
 from asyncua import Server, ua
 
-import bridge
+from bridge import RELEASED
+from bridge.opcua import server_object
 from bridge.opcua.address_space import TreeAddressSpace
 from bridge.opcua.certificate import application_uri, load_identity
+from bridge.opcua.connection import Listener
+from bridge.opcua.diagnostics import LiveValues, Seen, show_diagnostics, show_status
 from bridge.opcua.nodes import Space
-from bridge.opcua.processor import Listener
 from bridge.opcua.services import Services
 from bridge.opcua.sessions import BridgeInternalServer
 from bridge.opcua.settings import BASIC256SHA256, NONE, OpcUaSettings
+from bridge.opcua.shapes import POINTS_URI, TYPES_URI
+from bridge.opcua.subscriptions.model_changes import ModelChanges
+from bridge.opcua.typespace import TypeSpace
 from bridge.opcua.users import Users
 from bridge.opcua.variants import SharedDataValue, to_datetime
 from bridge.opcua.writer import Writer
+from bridge.points.layout import Layout
 from bridge.points.rows import Row
-from bridge.points.tree import Group, Tree
+from bridge.points.tree import Group, StructureListener, Tree
 
 __all__ = ["OpcUaServer", "OpcUaSettings"]
 
 log = structlog.get_logger()
 
-POINTS_URI = "urn:ocpp-bridge:points"
-TYPES_URI = "urn:ocpp-bridge:types"
 PRODUCT_URI = "urn:ocpp-bridge"
 
 _SERVICE_LEVEL = ua.NodeId(ua.ObjectIds.Server_ServiceLevel)
@@ -46,6 +49,7 @@ _POLICIES = {
 class OpcUaServer:
     """Shows a tree to OPC UA clients, and gives a writer what they write and call.
 
+    `layouts` are those that stations and connectors of any OCPP version have, and the bridge's: the types show them.
     `dynamic` finds the row of a point that a group may get but does not have yet. `endpoint` is the
     configured URL, from `start` on with the port that was found where 0 was configured.
     """
@@ -57,17 +61,21 @@ class OpcUaServer:
         settings: OpcUaSettings,
         *,
         software_version: str,
+        layouts: Iterable[Layout],
         dynamic: Callable[[str], Row | None] = lambda key: None,
     ) -> None:
         self.endpoint = settings.endpoint
         self._tree = tree
         self._settings = settings
         self._version = software_version
-        self._aspace = TreeAddressSpace(Space(tree, dynamic), initial_values=settings.initial_values)
-        self._services = Services(self._aspace, writer)
+        self._aspace = TreeAddressSpace(
+            Space(tree, dynamic, TypeSpace(layouts)), initial_values=settings.initial_values
+        )
+        self._services = Services(self._aspace, writer, settings.limits)
         self._users: Users | None = None
         self._server: _Server | None = None
-        self._notifier: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._structure: list[StructureListener] = []
         self._levels: set[asyncio.Task[ua.StatusCode]] = set()
 
     async def start(self) -> None:
@@ -78,24 +86,34 @@ class OpcUaServer:
         internal = BridgeInternalServer(
             self._aspace, self._services, self._users, plain_passwords=settings.plain_passwords
         )
+        internal.max_connections = settings.limits.max_connections
+        internal.disabled_clock = True
         internal.allows_none = NONE in settings.security
         internal.supported_tokens = _tokens(settings)
         server = self._server = _Server(internal)
+        server.limits.max_chunk_count = settings.limits.max_chunk_count
+        server.limits.max_message_size = settings.limits.max_message_size
         await self._prepare(server, internal)
         await server.start()
+        self._show_live(internal)
         self.endpoint = server.endpoint.geturl()
         self._tree.listeners.append(self._aspace.watch.changed)
         self._tree.listeners.append(self._level_changed)
         self._level_changed(self._tree.bridge, [_level_slot(self._tree.bridge)])
-        self._notifier = asyncio.create_task(self._aspace.watch.run())
+        changes = ModelChanges(self._aspace, internal.subscription_service.monitoring.events)
+        self._structure = [self._aspace.watch.restructured, changes.restructured]
+        self._tree.structure += self._structure
 
     async def stop(self) -> None:
         """Closes every session and connection. A server that has stopped does not start again."""
-        if self._notifier is not None:
-            self._notifier.cancel()
+        if self._level_changed in self._tree.listeners:
             self._tree.listeners.remove(self._aspace.watch.changed)
             self._tree.listeners.remove(self._level_changed)
-            self._notifier = None
+            for listener in self._structure:
+                self._tree.structure.remove(listener)
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
         if self._server is not None:
             await self._server.stop()
             self._server = None
@@ -131,9 +149,27 @@ class OpcUaServer:
         await server.set_application_uri(uri)
         for namespace in (POINTS_URI, TYPES_URI):
             await server.register_namespace(namespace)
-        built = datetime.fromtimestamp(Path(bridge.__file__).stat().st_mtime, UTC)  # noqa: ASYNC240 - one file
-        await server.set_build_info(PRODUCT_URI, "ocpp-bridge", "ocpp-bridge", self._version, "", built)
+        released = datetime.fromisoformat(RELEASED)
+        server_object.prepare(self._aspace, self._settings.limits, version=self._version, published=released)
         self._aspace.add_roots()
+
+    def _show_live(self, internal: BridgeInternalServer) -> None:
+        """What asyncua would write once a second."""
+        live = LiveValues(self._aspace)
+        name = "ocpp-bridge"
+        released = datetime.fromisoformat(RELEASED)
+        show_status(live, ua.BuildInfo(PRODUCT_URI, name, name, self._version, "", released))
+        show_diagnostics(live, Seen(internal.clients, internal.subscription_service, internal.totals))
+        self._telling = asyncio.create_task(_tell(live))
+
+
+async def _tell(live: LiveValues) -> None:
+    while True:
+        await asyncio.sleep(1)
+        try:
+            await live.tell()
+        except Exception:  # whatever one second brings, the next one comes
+            log.exception("opcua.diagnostics_failed")
 
 
 def _level_slot(bridge: Group) -> int:

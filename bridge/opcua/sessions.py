@@ -2,30 +2,46 @@
 
 import asyncio
 import secrets
-from typing import Any
+import time
+from pathlib import Path
+from typing import Any, Protocol
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User
-from asyncua.server.address_space import AttributeService, MethodService, NodeManagementService
+from asyncua.server.address_space import AttributeService, MethodService, NodeManagementService, ViewService
 from asyncua.server.internal_server import InternalServer
-from asyncua.server.internal_session import InternalSession
+from asyncua.server.internal_session import InternalSession, SessionState
 
 from bridge.opcua.address_space import TreeAddressSpace
+from bridge.opcua.diagnostics import Client, Totals
 from bridge.opcua.services import Services
-from bridge.opcua.subscriptions import Channel, SubscribingSession, Subscriptions
+from bridge.opcua.standard import StandardNodes
+from bridge.opcua.subscriptions.monitoring import Monitoring
+from bridge.opcua.subscriptions.publish_queue import PublishQueue
+from bridge.opcua.subscriptions.service import Owned, Subscriptions
 from bridge.opcua.users import BridgeUser, Users
-from bridge.opcua.views import TreeViews
 
 
-class Session(SubscribingSession):
-    """A client's session. `user` is who it is, from ActivateSession on; before that nobody asks."""
+class Channel(Protocol):
+    """The connection that a session is on."""
+
+    session: InternalSession | None
+
+
+class Session(InternalSession):
+    """A client's session. `user` is who it is, from ActivateSession on; before that nobody asks.
+
+    `owned` are its subscriptions by their ids, `publishing` its Publish requests that wait.
+    """
 
     user: BridgeUser
+    services: Services
+    subscription_service: Subscriptions
 
     def __init__(self, server: "BridgeInternalServer", name: str) -> None:
         super().__init__(server, server.aspace, server.subscription_service, name, BridgeUser(), external=False)
-        self._services = server.services
+        self.services = server.services
         self._server = server
         # 256 random bits: asyncua counts, so that anybody can guess another client's token
         self.auth_token = ua.NodeId(secrets.token_bytes(32), 0, ua.NodeIdType.ByteString)
@@ -34,6 +50,10 @@ class Session(SubscribingSession):
         self.identified: BridgeUser | None = None
         self.certificate: bytes | None = None  # of the client that created it
         self.channel: Channel | None = None
+        self.client = Client()
+        server.totals.sessions += 1
+        self.owned: dict[int, Owned] = {}
+        self.publishing = PublishQueue(server.limits.max_publish_requests)
 
     async def identify(self, params: ua.ActivateSessionParameters, *, encrypted: bool) -> BridgeUser:
         """Who asks for the activation. Raises ServiceError. `encrypted`: the channel itself is."""
@@ -50,6 +70,18 @@ class Session(SubscribingSession):
             raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid) from None
         return await self._server.users.with_password(name or "", password or "")
 
+    async def create_session(
+        self, params: ua.CreateSessionParameters, sockname: tuple[str, int] | None = None
+    ) -> ua.CreateSessionResult:
+        """As asyncua's, but clients hear how large a request may be; asyncua says 64 KiB whatever the limit is."""
+        client = self.client
+        client.session_name = params.SessionName or ""
+        client.description, client.endpoint = params.ClientDescription, params.EndpointUrl or ""
+        client.max_response = params.MaxResponseMessageSize
+        result = await super().create_session(params, sockname)
+        result.MaxRequestMessageSize = self._server.limits.max_message_size
+        return result
+
     def activate_session(
         self, params: ua.ActivateSessionParameters, peer_certificate: bytes | None
     ) -> ua.ActivateSessionResult:
@@ -61,14 +93,25 @@ class Session(SubscribingSession):
         self.user = user
         return result
 
-    async def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
-        return self._services.read(params, self.user)
+    async def close_session(self, delete_subs: bool = True) -> None:
+        """Without `delete_subs` its subscriptions live on, until somebody takes them or their lifetime is over."""
+        if self.state is SessionState.Closed:
+            return
+        self.publishing.fail(ua.StatusCodes.BadSessionClosed)
+        if delete_subs:
+            for subscription in list(self.owned.values()):
+                self.subscription_service.delete(subscription)
+        await super().close_session(False)
 
-    async def write(self, params: ua.WriteParameters) -> list[ua.StatusCode]:
-        return self._services.write(params, self.user)
-
-    async def call(self, params: list[ua.CallMethodRequest]) -> list[ua.CallMethodResult]:
-        return await self._services.call(params, self.user)
+    async def _timeout_loop(self) -> None:
+        """asyncua would delete the subscriptions of a client that is late (OPC 10000-4 §5.7.2.1)."""
+        while True:
+            left = self._last_activity + (self.session_timeout or 0) - time.monotonic()
+            if left <= 0:
+                break
+            await asyncio.sleep(left)
+        self._server.totals.timed_out_sessions += 1
+        await self.close_session(False)
 
 
 def _is_null(token: Any) -> bool:
@@ -93,16 +136,26 @@ class BridgeInternalServer(InternalServer):
         self.user_manager = None  # asyncua's takes anybody, and "admin" for one; `Session.identify` stands for it
         self.allow_remote_admin = False
         self.allows_none = False
+        self.totals = Totals()
+        self.limits = services.limits
         self.calls: set[asyncio.Task[None]] = set()
         self.method_service.stop()
         self.aspace = aspace
         self.attribute_service = AttributeService(aspace)
-        self.view_service = TreeViews(aspace)
+        self.view_service = ViewService(aspace)
         self.method_service = MethodService(aspace)
         self.node_mgt_service = NodeManagementService(aspace)
-        self.subscription_service = Subscriptions(aspace, iserver=self)
+        self.subscription_service = Subscriptions(Monitoring(aspace, self.limits), self.limits)
         self.isession.aspace = aspace
         self.isession.subscription_service = self.subscription_service
+
+    async def load_standard_address_space(self, shelf_file: Path | None = None) -> None:
+        """Without asyncua's second of work."""
+        self.aspace._nodes = StandardNodes()
+
+    def clients(self) -> list[Session]:
+        """The clients' sessions."""
+        return [session for session in self._external_sessions.values() if isinstance(session, Session)]
 
     def create_session(self, name: str, user: User | None = None, external: bool = False) -> InternalSession:
         return Session(self, name)
@@ -117,4 +170,5 @@ class BridgeInternalServer(InternalServer):
             self.time_task.cancel()
             await asyncio.gather(self.time_task, return_exceptions=True)
             self.time_task = None
+        self.subscription_service.stop()
         await super().stop()

@@ -9,21 +9,26 @@ from functools import lru_cache
 
 from asyncua import ua
 
-from bridge.opcua.variants import DATA_TYPES, SharedDataValue
+from bridge.opcua.variants import DATA_TYPES, SharedDataValue, bad
 from bridge.points.layout import Layout
-from bridge.points.rows import Argument, Method, Row
+from bridge.points.rows import Argument, Enumeration, Method, Row
 from bridge.points.units import UNITS
 
-NAMESPACE = 2  # urn:ocpp-bridge:points
+#: namespaces 2 and 3: the points, and their types
+POINTS_URI, TYPES_URI = "urn:ocpp-bridge:points", "urn:ocpp-bridge:types"
+NAMESPACE, TYPES = 2, 3
 UNITS_URI = "http://www.opcfoundation.org/UA/units/un/cefact"  # OPC 10000-8 §5.6.3.3
 
 VALUE_AS_TEXT = "ValueAsText"
 ENGINEERING_UNITS, EU_RANGE, ENUM_VALUES = "EngineeringUnits", "EURange", "EnumValues"
 INPUTS, OUTPUTS = "InputArguments", "OutputArguments"
-PROPERTIES = frozenset((VALUE_AS_TEXT, ENGINEERING_UNITS, EU_RANGE, ENUM_VALUES, INPUTS, OUTPUTS))
+NODE_VERSION = "NodeVersion"
+PROPERTIES = frozenset((VALUE_AS_TEXT, ENGINEERING_UNITS, EU_RANGE, ENUM_VALUES, INPUTS, OUTPUTS, NODE_VERSION))
+
+#: the ObjectType of a group, by the kind of its layout
+GROUP_TYPES: Mapping[str, str] = {"station": "StationType", "connector": "ConnectorType", "bridge": "BridgeType"}
 
 PROPERTY = ua.NodeId(ua.ObjectIds.PropertyType)
-OBJECT = ua.NodeId(ua.ObjectIds.BaseObjectType)
 FOLDER = ua.NodeId(ua.ObjectIds.FolderType)
 _BASE_DATA = ua.NodeId(ua.ObjectIds.BaseDataVariableType)
 _ANALOG_UNIT = ua.NodeId(ua.ObjectIds.AnalogUnitType)
@@ -33,6 +38,9 @@ _MULTI_STATE = ua.NodeId(ua.ObjectIds.MultiStateValueDiscreteType)
 READ = ua.AccessLevel.CurrentRead.mask
 WRITE = ua.AccessLevel.CurrentWrite.mask
 SCALAR, ARRAY = -1, 1
+SUBSCRIBE_TO_EVENTS = 1  # of an EventNotifier (OPC 10000-3 §8.59)
+
+_NOT_YET = bad("BadWaitingForInitialData")  # what instances have before anybody has told them
 
 Attributes = dict[ua.AttributeIds, ua.DataValue]
 
@@ -61,11 +69,7 @@ def point(row: Row) -> Shape:
     properties: dict[str, Shape] = {}
     if row.enumeration is not None:
         type_definition = _MULTI_STATE
-        states = [
-            ua.EnumValueType(number, ua.LocalizedText(name), ua.LocalizedText(name))
-            for number, name in row.enumeration.names.items()
-        ]
-        properties[ENUM_VALUES] = _structures(ENUM_VALUES, states, ua.ObjectIds.EnumValueType)
+        properties[ENUM_VALUES] = _enum_values(row.enumeration)
         properties[VALUE_AS_TEXT] = _property(VALUE_AS_TEXT, ua.ObjectIds.LocalizedText, SCALAR)
     elif row.unit:
         type_definition = _ANALOG_UNIT
@@ -115,27 +119,84 @@ def method(method: Method) -> Shape:
 
 @lru_cache(4096)
 def folder(layout: Layout, key: str) -> Shape:
-    """An Object for a folder of a layout; one that has methods is no mere FolderType."""
-    has_methods = any(below in layout.methods for _, below in layout.folders.get(key, ()))
-    return _object(key.rpartition(".")[2], layout.descriptions.get(key, ""), OBJECT if has_methods else FOLDER)
+    """An Object for a folder of a layout; one of the folders that are of a type of their own has that type."""
+    name, own = key.rpartition(".")[2], layout.types.get(key)
+    return _object(name, layout.descriptions.get(key, ""), FOLDER if own is None else ua.NodeId(own, TYPES))
 
 
 @lru_cache(256)
 def group(name: str, kind: str) -> Shape:
     """An Object for a station, a connector or the bridge."""
-    texts = {"station": "A charging station", "connector": "A connector", "bridge": "The bridge itself"}
-    return _object(name, texts.get(kind, ""), OBJECT)
+    type_definition = ua.NodeId(GROUP_TYPES[kind], TYPES)
+    return _object(name, GROUP_TEXTS[kind], type_definition, versioned=kind == "station")
 
 
 @lru_cache(256)
 def area(name: str) -> Shape:
     """A folder of stations, as the configuration has it."""
-    return _object(name, "An area of the site", FOLDER)
+    return _object(name, "An area of the site", FOLDER, versioned=True)
 
 
-def _object(name: str, description: str, type_definition: ua.NodeId) -> Shape:
+@lru_cache(256)
+def object_type(name: str, description: str, *, abstract: bool) -> Shape:
+    """An ObjectType of ours (OPC 10000-3 §5.5.2)."""
+    versioned = {NODE_VERSION: _property(NODE_VERSION, ua.ObjectIds.String, SCALAR, _NOT_YET)}
+    properties = versioned if name == GROUP_TYPES["station"] else {}
+    return _type(ua.NodeClass.ObjectType, name, description, {}, properties, abstract=abstract)
+
+
+@lru_cache(256)
+def data_type(enumeration: Enumeration) -> Shape:
+    """An enumeration as a DataType (OPC 10000-3 §5.8.3, §8.52)."""
+    fields = [
+        ua.EnumField(Name=name, DisplayName=ua.LocalizedText(name), Description=ua.LocalizedText(), Value=number)
+        for number, name in enumeration.names.items()
+    ]
+    definition = _variant(ua.EnumDefinition(fields), ua.VariantType.ExtensionObject)
+    return _type(
+        ua.NodeClass.DataType,
+        enumeration.name,
+        "States of points",
+        {ua.AttributeIds.DataTypeDefinition: definition},
+        {ENUM_VALUES: _enum_values(enumeration)},
+        abstract=False,
+    )
+
+
+@lru_cache(256)
+def any_point(name: str, description: str, data_type: int) -> Shape:
+    """A Variable that stands for those that come at run time (OPC 10000-3 §6.4.4.4.4)."""
+    attributes = _common(ua.NodeClass.Variable, name, NAMESPACE, description)
+    attributes |= _variable(ua.NodeId(data_type), SCALAR, READ) | {ua.AttributeIds.Value: _NOT_YET}
+    browse_name, display_name = ua.QualifiedName(name, NAMESPACE), ua.LocalizedText(name)
+    return Shape(name, ua.NodeClass.Variable, browse_name, display_name, _BASE_DATA, attributes)
+
+
+@lru_cache(256)
+def any_object(name: str, description: str, type_name: str) -> Shape:
+    """An Object that stands for those that come at run time."""
+    return _object(name, description, ua.NodeId(type_name, TYPES))
+
+
+def _type(
+    node_class: ua.NodeClass,
+    name: str,
+    description: str,
+    more: Attributes,
+    properties: Mapping[str, Shape],
+    *,
+    abstract: bool,
+) -> Shape:
+    attributes = _common(node_class, name, TYPES, description) | more
+    attributes[ua.AttributeIds.IsAbstract] = _variant(abstract, ua.VariantType.Boolean)
+    browse_name, display_name = ua.QualifiedName(name, TYPES), ua.LocalizedText(name)
+    return Shape(name, node_class, browse_name, display_name, None, attributes, properties=properties)
+
+
+def _object(name: str, description: str, type_definition: ua.NodeId, *, versioned: bool = False) -> Shape:
+    """`versioned`: what lies below it comes and goes, of which it has events (OPC 10000-3 §9.32.2)."""
     attributes = _common(ua.NodeClass.Object, name, NAMESPACE, description)
-    attributes[ua.AttributeIds.EventNotifier] = _variant(0, ua.VariantType.Byte)
+    attributes[ua.AttributeIds.EventNotifier] = _variant(SUBSCRIBE_TO_EVENTS if versioned else 0, ua.VariantType.Byte)
     return Shape(
         name,
         ua.NodeClass.Object,
@@ -143,6 +204,7 @@ def _object(name: str, description: str, type_definition: ua.NodeId) -> Shape:
         ua.LocalizedText(name),
         type_definition,
         attributes,
+        properties={NODE_VERSION: VERSION} if versioned else {},
     )
 
 
@@ -160,6 +222,15 @@ def _property(name: str, data_type: int, rank: int, value: ua.DataValue | None =
 def _structures(name: str, items: list[ua.EnumValueType] | list[ua.Argument], data_type: int) -> Shape:
     value = _variant(items, ua.VariantType.ExtensionObject)
     return _property(name, data_type, ARRAY, value, len(items))
+
+
+@lru_cache(256)
+def _enum_values(enumeration: Enumeration) -> Shape:
+    states = [
+        ua.EnumValueType(number, ua.LocalizedText(name), ua.LocalizedText())
+        for number, name in enumeration.names.items()
+    ]
+    return _structures(ENUM_VALUES, states, ua.ObjectIds.EnumValueType)
 
 
 def _engineering_units(symbol: str) -> Shape:
@@ -211,6 +282,12 @@ def _variant(value: object, type_: ua.VariantType) -> ua.DataValue:
     return SharedDataValue(ua.Variant(value, type_))
 
 
-STATIONS = _object("Stations", "All charging stations, in their areas", FOLDER)
+GROUP_TEXTS: Mapping[str, str] = {
+    "station": "A charging station",
+    "connector": "A connector",
+    "bridge": "The bridge itself",
+}
+VERSION = _property(NODE_VERSION, ua.ObjectIds.String, SCALAR)
+STATIONS = _object("Stations", "All charging stations, in their areas", FOLDER, versioned=True)
 READ_ONLY = _variant(READ, ua.VariantType.Byte)
 NOT_EXECUTABLE = _variant(False, ua.VariantType.Boolean)

@@ -1,125 +1,209 @@
-"""Who monitors which point, and the task that tells them what changed, in the order of the changes."""
+"""The monitored points of the tree. Nothing is kept for a point that nobody monitors."""
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-import structlog
 from asyncua import ua
 
-from bridge.points.layout import Layout
-from bridge.points.tree import Group
+from bridge.opcua.sources import Fixed, Reading, Source
+from bridge.opcua.variants import CODES, HEADS, encode_sample, frame
+from bridge.points.tree import Group, Quality
 
-log = structlog.get_logger()
-
-Callback = Callable[[int, ua.DataValue], Awaitable[None]]
-Reader = Callable[[Group, int, bool], ua.DataValue]
-#: handle → the change after which it was added, and whom to tell
-Watchers = dict[int, tuple[int, Callback]]
-
-BATCH = 100  # changes told before others get their turn
+_GONE_CODE = int(ua.StatusCodes.BadNodeIdUnknown)
+_UNKNOWN = ua.DataValue(StatusCode=ua.StatusCode(_GONE_CODE))
+#: of a point whose station was removed
+GONE: Reading = (None, _GONE_CODE, None, None)
 
 
-@dataclass(slots=True)
-class _Point:
-    """Those who monitor a point's value, and those who monitor its ValueAsText."""
+class Point(Source):
+    """A point of the tree, or for `as_text` its ValueAsText. `group` is None while its station is not there."""
 
-    values: Watchers = field(default_factory=dict)
-    texts: Watchers = field(default_factory=dict)
+    __slots__ = ("_head", "_initial_values", "as_text", "group", "home", "key", "row", "slot", "twin")
+
+    def __init__(self, home: "_Watched", group: Group, slot: int, *, as_text: bool, initial_values: bool) -> None:
+        super().__init__()
+        self.home = home
+        self.group: Group | None = group
+        self.slot = slot
+        self.row = group.row(slot)
+        self._head = HEADS[self.row.type]
+        self.key = self.row.key
+        self.as_text = as_text
+        self.twin: Point | None = None  # the other one of the same slot
+        self._initial_values = initial_values
+
+    def read(self) -> Reading:
+        return GONE if self.group is None else self.group.reading(self.slot)
+
+    def encoded(self, sample: Reading, times: int) -> bytes:
+        if sample[0] is None or self.as_text or len(self.watchers) > 1:
+            return super().encoded(sample, times)
+        value, quality, source, receipt = sample  # as `encode_sample` does it, on the shortest way
+        mask, tail = frame(CODES[quality], source, receipt, times)
+        return self._head(mask, value) + tail
+
+    def encode(self, sample: Reading, times: int) -> bytes:
+        if sample is GONE:
+            return b"\x02" + _GONE_CODE.to_bytes(4, "little")
+        value, quality, source, receipt = sample
+        known = value, Quality(quality), source, receipt
+        return encode_sample(self.row, known, times, self._initial_values, self.as_text)
+
+    def move(self, group: Group) -> None:
+        """The group's slots have moved, or it has come back."""
+        slot = group.slot(self.key)
+        if slot is None:
+            slot = group.extend(self.row)
+        if slot is None:  # it has too many points
+            self.group = None
+        else:
+            self.group, self.slot, self.row = group, slot, group.row(slot)
+            self._head = HEADS[self.row.type]
 
 
-@dataclass(slots=True, eq=False)
 class _Watched:
-    """The monitored points of a group: by key, and by the slots of its present layout."""
+    """The monitored points of a group: all, and by the slots of its present layout."""
 
-    layout: Layout
-    keys: dict[str, _Point] = field(default_factory=dict)
-    slots: dict[int, _Point] = field(default_factory=dict)
+    __slots__ = ("group", "layout", "points", "slots")
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.layout = group.layout
+        self.points: dict[tuple[str, bool], Point] = {}
+        self.slots: dict[int, Point] = {}
 
     def lay_out(self, group: Group) -> None:
-        """The group's slots have moved (another OCPP version): keys are what stays."""
-        self.layout = group.layout
-        self.slots = {slot: point for key, point in self.keys.items() if (slot := group.slot(key)) is not None}
+        """Keys are what stays when a group gets the table of another OCPP version, or comes back."""
+        self.group, self.layout = group, group.layout
+        self.slots = {}
+        for point in self.points.values():
+            point.move(group)
+            self.link(point)
+
+    def leave(self) -> None:
+        """The group has gone."""
+        self.slots = {}
+        for point in self.points.values():
+            point.group = point.twin = None
+
+    def link(self, point: Point) -> None:
+        point.twin = None
+        if point.group is not None:
+            point.twin = self.slots.get(point.slot)
+            self.slots[point.slot] = point
+
+    def unlink(self, point: Point) -> None:
+        first = self.slots.get(point.slot)
+        if first is point:
+            if point.twin is None:
+                del self.slots[point.slot]
+            else:
+                self.slots[point.slot] = point.twin
+        elif first is not None and first.twin is point:
+            first.twin = None
 
 
 class Watch:
-    """Costs nothing per point, only per monitored point. `read(group, slot, as_text)` gives the value to tell.
+    """All monitored points. `changed` and `restructured` are the tree's listeners."""
 
-    A change is read and built once, when it happens, whoever monitors it.
-    """
-
-    def __init__(self, read: Reader) -> None:
-        self._read = read
+    def __init__(self, *, initial_values: bool) -> None:
+        self._initial_values = initial_values
         self._groups: dict[Group, _Watched] = {}
-        self._places: dict[int, tuple[Group, str, bool]] = {}
-        self._pending: deque[tuple[int, Watchers, ua.DataValue]] = deque()
-        self._changes = 0
-        self._wake = asyncio.Event()
+        self._gone: dict[str, _Watched] = {}
+        self._fixed: dict[str, dict[Fixed, None]] = {}
 
     def __len__(self) -> int:
-        """How many monitor something."""
-        return len(self._places)
+        """How many items monitor a point."""
+        every = [*self._groups.values(), *self._gone.values()]
+        return sum(len(point.watchers) for watched in every for point in watched.points.values())
 
-    def add(self, handle: int, group: Group, slot: int, *, as_text: bool, callback: Callback) -> None:
-        """From now on `callback(handle, value)` hears of every change of the point in `slot`."""
-        key = group.row(slot).key
-        watched = self._groups.setdefault(group, _Watched(group.layout))
-        point = watched.keys.setdefault(key, _Point())
-        watched.slots[slot] = point
-        # what happened before is in the value that the new item starts with
-        (point.texts if as_text else point.values)[handle] = self._changes, callback
-        self._places[handle] = group, key, as_text
+    def point(self, group: Group, slot: int, *, as_text: bool) -> Point:
+        """The point in a slot, for `Source.add`; `release` it when it has no watcher any more."""
+        watched = self._groups.get(group)
+        if watched is None:
+            watched = self._groups[group] = _Watched(group)
+        elif watched.layout is not group.layout:
+            watched.lay_out(group)
+        key = group.row(slot).key, as_text
+        point = watched.points.get(key)
+        if point is None:
+            point = Point(watched, group, slot, as_text=as_text, initial_values=self._initial_values)
+            watched.points[key] = point
+            watched.link(point)
+        return point
 
-    def remove(self, handle: int) -> bool:
-        """Ends it; False where there is no such handle."""
-        place = self._places.pop(handle, None)
-        if place is None:
-            return False
-        group, key, as_text = place
-        watched = self._groups[group]
-        point = watched.keys[key]
-        del (point.texts if as_text else point.values)[handle]
-        if not point.values and not point.texts:
-            del watched.keys[key]
-            watched.slots = {slot: other for slot, other in watched.slots.items() if other is not point}
-        if not watched.keys:
-            del self._groups[group]
-        return True
+    def release(self, points: Iterable[Point]) -> None:
+        """Forgets those that nobody monitors any more."""
+        for point in points:
+            if point.watchers:
+                continue
+            watched = point.home
+            watched.points.pop((point.key, point.as_text), None)
+            watched.unlink(point)
+            if not watched.points:
+                if self._groups.get(watched.group) is watched:
+                    del self._groups[watched.group]
+                elif self._gone.get(watched.group.path) is watched:
+                    del self._gone[watched.group.path]
+
+    def fixed(self, path: str | None, value: ua.DataValue) -> Fixed:
+        """An attribute that only changes when its group or area goes, or by `rewrite`; `release_fixed` it.
+
+        `path` is that of the group or area, None for what is always there, or its own for what is rewritten.
+        """
+        made = Fixed(value, path)
+        if path is not None:
+            self._fixed.setdefault(path, {})[made] = None
+        return made
+
+    def release_fixed(self, source: Fixed) -> None:
+        """Nobody monitors it any more."""
+        if source.path is not None:
+            here = self._fixed.get(source.path, {})
+            here.pop(source, None)
+            if not here:
+                self._fixed.pop(source.path, None)
+
+    def is_fixed(self, path: str) -> bool:
+        """Somebody monitors a `fixed` one of this path."""
+        return path in self._fixed
+
+    def rewrite(self, path: str, value: ua.DataValue) -> None:
+        """From now on the `fixed` ones of this path have another value."""
+        for source in self._fixed.get(path, ()):
+            source.show(value)
+            source.changed()
+
+    def show_presence(self, path: str, present: bool) -> None:
+        """The attributes of a group or area are there again, or are not any more."""
+        for source in self._fixed.get(path, ()):
+            source.show(source.present if present else _UNKNOWN)
+            source.changed()
 
     def changed(self, group: Group, slots: list[int]) -> None:
-        """The tree's listener: takes what changed as it is now."""
+        """What stands in these slots has changed."""
         watched = self._groups.get(group)
         if watched is None:
             return
         if watched.layout is not group.layout:
             watched.lay_out(group)
+        points = watched.slots
         for slot in slots:
-            point = watched.slots.get(slot)
-            if point is None:
-                continue
-            self._changes += 1
-            for watchers, as_text in ((point.values, False), (point.texts, True)):
-                if watchers:
-                    self._pending.append((self._changes, watchers, self._read(group, slot, as_text)))
-        if self._pending:
-            self._wake.set()
+            point = points.get(slot)
+            while point is not None:
+                point.changed()
+                point = point.twin
 
-    async def run(self) -> None:
-        """Tells what changed, for ever."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._pending:
-                for _ in range(min(BATCH, len(self._pending))):
-                    await self._tell(*self._pending.popleft())
-                await asyncio.sleep(0)
-
-    async def _tell(self, change: int, watchers: Watchers, value: ua.DataValue) -> None:
-        for handle, (since, callback) in list(watchers.items()):
-            if change <= since or handle not in watchers:
-                continue
-            try:
-                await callback(handle, value)
-            except Exception:  # one client's filter must not silence the others
-                log.exception("opcua.notification_failed")
+    def restructured(self, group: Group, added: bool) -> None:
+        """A station or connector has come, perhaps back, or has gone: its items live again, or say that they do not."""
+        self.show_presence(group.path, added)
+        watched = self._gone.pop(group.path, None) if added else self._groups.pop(group, None)
+        if watched is None:
+            return
+        if added:
+            self._groups[group] = watched
+            watched.lay_out(group)
+        else:
+            self._gone[group.path] = watched
+            watched.leave()
+        for point in watched.points.values():
+            point.changed()

@@ -3,32 +3,18 @@
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.opcua_node.conftest import FOLDER, NODE, NPM
 from tests.unit.opcua.helpers import MODEL, NOW, make_site
-
-FOLDER = Path(__file__).parent
-NODE, NPM = shutil.which("node"), shutil.which("npm")
 
 pytestmark = [
     pytest.mark.skipif(not (NODE and NPM), reason="node and npm are not installed: node-opcua cannot be tried"),
     pytest.mark.timeout(300),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _installed():
-    """node-opcua as the lock file has it; kept between runs."""
-    mark = FOLDER / "node_modules" / ".lock-installed"
-    lock = (FOLDER / "package-lock.json").read_text()
-    if mark.exists() and mark.read_text() == lock:
-        return
-    subprocess.run([NPM, "ci", "--omit=optional"], cwd=FOLDER, check=True, capture_output=True, timeout=240)
-    mark.write_text(lock)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +65,7 @@ async def test_node_opcua_sees_the_tree(tmp_path, home, mode, user, password):
     finally:
         await site.server.stop()
     assert seen["namespaces"][2:] == ["urn:ocpp-bridge:points", "urn:ocpp-bridge:types"]
-    assert [child["id"] for child in seen["stations"]] == [f"ns=2;s={station.path}"]
+    assert [child["id"] for child in seen["stations"]] == ["ns=2;s=Stations.NodeVersion", f"ns=2;s={station.path}"]
     ids = {node["id"] for node in seen["nodes"]}
     assert len(ids) == len(seen["nodes"])
     assert {f"ns=2;s={station.path}.{row.key}" for row in MODEL.station.layout.rows} <= ids

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bridge.project import Project
-from bridge.store import Store, ValueRecord
+from bridge.store import GroupRecord, Store
 from tests.unit.store import helpers
 
 
@@ -29,13 +29,18 @@ async def site(project: Project) -> Path:
     await store.start_transaction(helpers.start(2, station="CP2", start_time=1_767_355_200.0, id_tag="=[red]\x1b[2J"))
     store.put_values_soon(
         [
-            ValueRecord(
-                path="CP_001.Connector2.MeterValues.Power.Active.Import.L1",
-                type="Double",
-                value=7360.5,
-                quality="GOOD",
-                source_time=1_767_268_800.0,
-                server_time=1_767_268_801.0,
+            GroupRecord(
+                "CP_001.Connector2",
+                [
+                    (
+                        "MeterValues.Power.Active.Import.L1",
+                        "Double",
+                        7360.5,
+                        "GOOD",
+                        1_767_268_800.0,
+                        1_767_268_801.0,
+                    )
+                ],
             )
         ]
     )

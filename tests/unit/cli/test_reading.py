@@ -1,11 +1,12 @@
 """The program itself, and the commands that only read: check, points, transactions; and init."""
 
 import json
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from bridge import __version__
-from bridge.store import Store, ValueRecord
+from bridge import RELEASED, __version__
+from bridge.store import GroupRecord, Store
 from tests.unit.cli.helpers import Ended, ocpp_bridge, rows
 
 # The program
@@ -119,6 +120,23 @@ def test_points_of_a_connector_are_those_of_no_other():
     assert all(path.startswith("<Station>.Connector2.") for path in paths)
 
 
+def test_types_of_the_points_as_a_nodeset_are_the_same_each_time():
+    first = ocpp_bridge("points", "--format", "nodeset")
+    assert (first.code, first.err) == (0, "")
+    root = ET.fromstring(first.out)  # noqa: S314 - our own
+    schema = {"ua": "http://opcfoundation.org/UA/2011/03/UANodeSet.xsd"}
+    [points, types] = root.findall("ua:Models/ua:Model", schema)
+    assert (points.get("ModelUri"), types.get("ModelUri")) == ("urn:ocpp-bridge:points", "urn:ocpp-bridge:types")
+    assert (types.get("Version"), types.get("PublicationDate")) == (__version__, RELEASED)
+    assert root.find("ua:UAObjectType[@NodeId='ns=1;s=StationType']", schema) is not None
+    assert ocpp_bridge("points", "--format", "nodeset") == first
+
+
+def test_nodeset_of_one_station_is_refused(site):
+    ended = ocpp_bridge("points", "--format", "nodeset", "--station", "CP2", "--project", site)
+    assert (ended.code, ended.out) == (2, "")
+
+
 def test_points_of_a_station_of_the_store(site):
     found = rows(ocpp_bridge("points", "--station", "CP/001", "--format", "csv", "--project", site))
     by_path = {row["path"]: row for row in found}
@@ -132,10 +150,8 @@ def test_points_of_a_station_of_the_store(site):
 def test_table_of_points_cuts_long_values(site):
     store = Store.open(site / "bridge.db")
     path = "CP2.Connector1.MeterValues.Raw"
-    raw = ValueRecord(
-        path=path, type="String", value="x" * 60_000, quality="GOOD", source_time=None, server_time=1_767_268_800.0
-    )
-    store.put_values_soon([raw])
+    raw = ("MeterValues.Raw", "String", "x" * 60_000, "GOOD", None, 1_767_268_800.0)
+    store.put_values_soon([GroupRecord("CP2.Connector1", [raw])])
     store.close_sync()
     ended = ocpp_bridge("points", "--station", "CP2", "--connector", "1", "--project", site)
     [line] = (line for line in ended.out.splitlines() if line.startswith(path))

@@ -16,7 +16,7 @@ from bridge.points.rows import Method, Row, Value
 from bridge.points.table import load_table
 from bridge.points.tree import Group, Quality, Station, Tree, Update
 from bridge.project import Project, shipped
-from bridge.station.model import bridge_layout, build_models
+from bridge.station.model import bridge_layout, build_models, layouts
 
 NOW = 1_700_000_000.0
 PASSWORDS = {"otto": "seen", "olga": "done", "emma": "made"}
@@ -28,7 +28,9 @@ USERS = {
 }
 
 TABLE = load_table(Project(shipped()).datapoints())
-MODEL = build_models(TABLE)["1.6"]
+MODELS = build_models(TABLE)
+MODEL = MODELS["1.6"]
+LAYOUTS = layouts(TABLE, MODELS)
 _numbers = itertools.count(1)
 
 
@@ -102,7 +104,9 @@ def make_site(folder: Path, **changes: object) -> Site:
         "users": USERS,
     }
     settings = OpcUaSettings(**{**values, **changes})  # type: ignore[arg-type]
-    server = OpcUaServer(tree, writer, settings, software_version="1.2.3", dynamic=TABLE.measurands.row_of)
+    server = OpcUaServer(
+        tree, writer, settings, software_version="1.2.3", layouts=LAYOUTS, dynamic=TABLE.measurands.row_of
+    )
     return Site(tree, writer, server)
 
 

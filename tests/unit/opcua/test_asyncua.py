@@ -6,15 +6,15 @@ import inspect
 import asyncua
 import pytest
 from asyncua import Server, ua
+from asyncua.common.connection import MessageChunk, SecureConnection, TransportLimits
+from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.server import address_space, binary_server_asyncio, internal_server, internal_session, uaprocessor
-from asyncua.server.monitored_item_service import MonitoredItemService
-from asyncua.server.subscription_service import SubscriptionService
 from asyncua.ua.ua_binary import struct_to_binary
 
-from bridge.opcua.processor import Listener, Processor, Protocol
+from bridge.opcua.connection import Listener, Protocol
+from bridge.opcua.processor import Processor
 from bridge.opcua.sessions import BridgeInternalServer, Session
 from bridge.opcua.variants import SharedDataValue
-from bridge.opcua.views import TreeViews
 
 
 def parameters(function) -> list[str]:
@@ -26,35 +26,25 @@ SIGNATURES = [
     (address_space.AddressSpace.write_attribute_value, ["self", "nodeid", "attr", "value"]),
     (address_space.AddressSpace.add_datachange_callback, ["self", "nodeid", "attr", "callback"]),
     (address_space.AddressSpace.delete_datachange_callback, ["self", "handle"]),
-    (address_space.ViewService._browse, ["self", "desc"]),
-    (address_space.ViewService._navigate, ["self", "start_nodeid", "elements"]),
-    (address_space.ViewService._find_elements_in_node, ["self", "el", "nodeid"]),
-    (address_space.ViewService._translate_browsepath_to_nodeid, ["self", "path"]),
-    (address_space.ViewService._suitable_reftype, ["self", "ref1", "ref2", "subtypes"]),
     (internal_server.InternalServer.create_session, ["self", "name", "user", "external"]),
     (internal_server.InternalServer.decrypt_user_token, ["self", "isession", "token"]),
     (internal_server.InternalServer.lookup_external_session, ["self", "auth_token"]),
     (internal_server.InternalServer.register_external_session, ["self", "session"]),
     (internal_session.InternalSession.activate_session, ["self", "params", "peer_certificate"]),
-    (internal_session.InternalSession.read, ["self", "params"]),
-    (internal_session.InternalSession.write, ["self", "params"]),
-    (internal_session.InternalSession.call, ["self", "params"]),
     (uaprocessor.UaProcessor.__init__, ["self", "internal_server", "transport", "limits"]),
     (uaprocessor.UaProcessor._process_message, ["self", "typeid", "requesthdr", "seqhdr", "body"]),
+    (uaprocessor.UaProcessor.process, ["self", "header", "body"]),
+    (uaprocessor.UaProcessor.process_message, ["self", "seqhdr", "body"]),
+    (MessageChunk.max_body_size, ["crypto", "max_chunk_size"]),
+    (internal_session.InternalSession.create_session, ["self", "params", "sockname"]),
     (uaprocessor.UaProcessor.send_response, ["self", "requesthandle", "seqhdr", "response", "msgtype"]),
     (binary_server_asyncio.BinaryServer.__init__, ["self", "internal_server", "hostname", "port", "limits"]),
     (
         binary_server_asyncio.OPCUAProtocol.__init__,
         ["self", "iserver", "policies", "clients", "closing_tasks", "limits"],
     ),
-    (MonitoredItemService._create_data_change_monitored_item, ["self", "params"]),
-    (MonitoredItemService._modify_monitored_item, ["self", "params"]),
-    (MonitoredItemService._revise_queue_size, ["self", "requested"]),
-    (MonitoredItemService.datachange_callback, ["self", "handle", "value", "error"]),
-    (
-        SubscriptionService.create_subscription,
-        ["self", "params", "callback", "session_id", "request_callback"],
-    ),
+    (internal_session.InternalSession.close_session, ["self", "delete_subs"]),
+    (internal_session.InternalSession._timeout_loop, ["self"]),
 ]
 
 
@@ -64,11 +54,14 @@ def test_what_is_called_or_overridden_has_the_same_parameters(function, expected
 
 
 OVERRIDDEN = [
-    (TreeViews, address_space.ViewService, ["_browse", "_find_elements_in_node", "_translate_browsepath_to_nodeid"]),
-    (Session, internal_session.InternalSession, ["activate_session", "read", "write", "call"]),
+    (Session, internal_session.InternalSession, ["activate_session", "close_session", "_timeout_loop"]),
     (BridgeInternalServer, internal_server.InternalServer, ["create_session", "stop"]),
-    (Processor, uaprocessor.UaProcessor, ["_process_message", "send_response"]),
-    (Protocol, binary_server_asyncio.OPCUAProtocol, ["connection_made"]),
+    (Processor, uaprocessor.UaProcessor, ["process_message", "_process_message", "send_response"]),
+    (
+        Protocol,
+        binary_server_asyncio.OPCUAProtocol,
+        ["connection_made", "connection_lost", "data_received", "_process_received_message_loop"],
+    ),
     (Listener, binary_server_asyncio.BinaryServer, ["_make_protocol"]),
 ]
 
@@ -80,17 +73,22 @@ def test_what_is_overridden_is_still_there(ours, theirs, names):
 
 
 SOURCES = [
-    (uaprocessor.UaProcessor._process_message, "await self.session.call(params.MethodsToCall)"),
-    (uaprocessor.UaProcessor._process_message, "await self.session.read(params)"),
-    (uaprocessor.UaProcessor._process_message, "await self.session.write(params)"),
     (uaprocessor.UaProcessor._process_message, "self.iserver.create_session(self.name, external=True)"),
-    (uaprocessor.UaProcessor.process_message, "await self._process_message(typeid, requesthdr, seqhdr, body)"),
-    (uaprocessor.UaProcessor._process_message, "pub_request_callback = self.get_publish_request"),
+    (uaprocessor.UaProcessor.process, "self._connection.receive_from_header_and_body(header, body)"),
+    (uaprocessor.UaProcessor.process, "await self.process_message(msg.SequenceHeader(), msg.body())"),
+    (uaprocessor.UaProcessor._process_message, "await self.session.close_session(deletesubs)"),
+    (uaprocessor.UaProcessor._should_close_session_on_transport_loss, "sub.session_id == self.session.session_id"),
     (internal_session.InternalSession.activate_session, "if self.iserver.user_manager is not None"),
     (internal_session.InternalSession.close_session, "unregister_external_session(self)"),
     (binary_server_asyncio.OPCUAProtocol.connection_made, "self.processor.set_policies(self.policies)"),
-    (MonitoredItemService._create_data_change_monitored_item, "await self.trigger_datachange("),
-    (MonitoredItemService._delete_monitored_items, "self.aspace.delete_datachange_callback(handle)"),
+    (binary_server_asyncio.OPCUAProtocol.connection_made, "create_task(self._process_received_message_loop())"),
+    (binary_server_asyncio.OPCUAProtocol.connection_made, "len(self.clients) >= self.iserver.max_connections"),
+    (binary_server_asyncio.OPCUAProtocol.connection_lost, "self._task.cancel()"),
+    (internal_session.InternalSession.create_session, "result.MaxRequestMessageSize = 65536"),
+    (internal_session.InternalSession.close_session, "await self.delete_subscriptions("),
+    (internal_session.InternalSession._timeout_loop, "await self.close_session(True)"),
+    (internal_session.InternalSession._timeout_loop, "self._last_activity"),
+    (address_space.AddressSpace.write_attribute_value, "await v(k, value)"),
     (internal_server.InternalServer._set_current_time_loop, "asyncio.sleep(1)"),
     (Server.start, "await self._setup_server_nodes()"),
     (Server.start, "self.bserver.set_policies(self._policies)"),
@@ -107,6 +105,15 @@ def test_asyncua_is_of_the_version_that_this_was_written_for():
     assert asyncua.__version__.startswith("2.1.")
 
 
+def test_a_secure_connection_has_what_chunks_are_made_with():
+    connection = SecureConnection(SecurityPolicyNone(), TransportLimits())
+    assert (connection._sequence_number, connection._peer_sequence_number) == (0, None)
+    assert (connection._incoming_parts, connection._incoming_size) == ([], 0)
+    assert (connection.security_token.TokenId, connection.security_token.ChannelId) == (0, 0)
+    assert not connection.is_open()
+    assert connection._limits.max_send_buffer == 65_535
+
+
 def test_a_shared_value_is_encoded_like_any_other_and_not_copied():
     plain, shared = (kind(ua.Variant(1.5, ua.VariantType.Double)) for kind in (ua.DataValue, SharedDataValue))
     assert copy.deepcopy(shared) is shared
@@ -120,4 +127,15 @@ async def test_the_standard_address_space_has_the_types_that_points_use(name):
     server = internal_server.InternalServer()
     await server.load_standard_address_space()
     assert ua.NodeId(getattr(ua.ObjectIds, name)) in server.aspace
+    server.method_service.stop()
+
+
+async def test_references_of_the_standard_address_space_say_all_that_browse_shows():
+    server = internal_server.InternalServer()
+    await server.load_standard_address_space()
+    for reference in server.aspace[ua.NodeId(ua.ObjectIds.Server)].references:
+        assert reference.BrowseName.Name
+        assert reference.DisplayName.Text
+        assert reference.NodeClass
+        assert reference.TypeDefinition.is_null() == (reference.NodeClass not in (1, 2))
     server.method_service.stop()

@@ -129,7 +129,7 @@ async def test_browse_keeps_to_direction_type_and_class(site, client):
     node = client.get_node(ua.NodeId(f"{station.path}.Connector1", 2))
     above = await node.get_referenced_nodes(direction=ua.BrowseDirection.Inverse)
     assert [each.nodeid.Identifier for each in above] == [station.path]
-    assert (await node.read_type_definition()) == ua.NodeId(ua.ObjectIds.BaseObjectType)
+    assert (await node.read_type_definition()) == ua.NodeId("ConnectorType", 3)
     reset = client.get_node(ua.NodeId(f"{station.path}.Commands.Reset", 2))
     methods = await reset.get_children(nodeclassmask=ua.NodeClass.Method)
     assert [method.nodeid.Identifier for method in methods] == [f"{station.path}.Commands.Reset.Call"]
@@ -149,3 +149,70 @@ async def test_the_server_says_who_it_is(client):
     assert status.State == ua.ServerState.Running
     build = status.BuildInfo
     assert (build.ProductName, build.ProductUri, build.SoftwareVersion) == ("ocpp-bridge", "urn:ocpp-bridge", "1.2.3")
+
+
+@pytest.mark.parametrize(
+    ("names", "subtypes", "reference_type", "inverse", "expected"),
+    [
+        (["{}", "Info", "Vendor"], True, 33, False, "{}.Info.Vendor"),
+        (["{}", "Info", "Vendor"], True, 0, False, "{}.Info.Vendor"),
+        (["{}"], False, 35, False, "{}"),
+        (["{}"], False, 33, False, "BadNoMatch"),
+        (["{}", "Info"], False, 35, False, "BadNoMatch"),
+        (["{}"], True, 47, False, "BadNoMatch"),
+        (["{}", "Connector1", "Status", "State"], True, 33, False, "{}.Connector1.Status.State"),
+        (["{}", "Connector1.Status"], True, 33, False, "BadNoMatch"),
+        (["{}.Info"], True, 33, False, "BadNoMatch"),
+        (["{}", "Connector1", "MeterValues", "Current.Import.L1"], True, 33, False,
+         "{}.Connector1.MeterValues.Current.Import.L1"),
+        (["{}"], True, 99_999, False, "BadReferenceTypeIdInvalid"),
+        (["{}"], True, 33, True, "BadNoMatch"),
+    ],
+)  # fmt: skip
+async def test_a_browse_path_is_followed_name_by_name(site, client, names, subtypes, reference_type, inverse, expected):
+    path = site.station().path
+    elements = [
+        ua.RelativePathElement(ua.NodeId(reference_type), inverse, subtypes, ua.QualifiedName(name.format(path), 2))
+        for name in names
+    ]
+    result = (
+        await client.uaclient.translate_browsepaths_to_nodeids(
+            [ua.BrowsePath(ua.NodeId("Stations", 2), ua.RelativePath(elements))]
+        )
+    )[0]
+    if expected.startswith("Bad"):
+        assert (result.StatusCode.name, result.Targets) == (expected, [])
+        return
+    assert [target.TargetId for target in result.Targets] == [ua.NodeId(expected.format(path), 2)]
+    assert result.Targets[0].RemainingPathIndex == 0xFFFFFFFF
+
+
+async def test_a_browse_path_leads_back_and_into_other_namespaces(site, client):
+    path = site.station().path
+    up = ua.RelativePathElement(ua.NodeId(33), True, True, ua.QualifiedName(path, 2))
+    type_ = ua.RelativePathElement(ua.NodeId(40), False, False, ua.QualifiedName("StationType", 3))
+    unit = ua.RelativePathElement(ua.NodeId(46), False, True, ua.QualifiedName("EngineeringUnits", 0))
+    server = ua.RelativePathElement(ua.NodeId(33), False, True, ua.QualifiedName("Server", 0))
+    energy = f"{path}.Connector1.Transaction.Energy"
+    paths = [
+        ua.BrowsePath(ua.NodeId(f"{path}.Info", 2), ua.RelativePath([up, type_])),
+        ua.BrowsePath(ua.NodeId(energy, 2), ua.RelativePath([unit])),
+        ua.BrowsePath(ua.NodeId(ua.ObjectIds.ObjectsFolder), ua.RelativePath([server])),
+    ]
+    results = await client.uaclient.translate_browsepaths_to_nodeids(paths)
+    assert [[target.TargetId for target in result.Targets] for result in results] == [
+        [ua.NodeId("StationType", 3)],
+        [ua.NodeId(f"{energy}.EngineeringUnits", 2)],
+        [ua.NodeId(ua.ObjectIds.Server)],
+    ]
+
+
+async def test_registered_nodes_are_read_and_written_under_the_ids_that_came_back(site, client):
+    path = f"{site.station().path}.Config.HeartbeatInterval"
+    nodes = [ua.NodeId(path, 2), ua.NodeId(ua.ObjectIds.Server_ServiceLevel), ua.NodeId("Nowhere", 2)]
+    registered = await client.uaclient.register_nodes(nodes)
+    values = await read_raw(client, [ua.ReadValueId(node, ua.AttributeIds.Value) for node in registered])
+    assert [value.StatusCode.name for value in values] == ["Good", "Good", "BadNodeIdUnknown"]
+    await client.get_node(registered[0]).write_value(ua.Variant(60, ua.VariantType.Int32))
+    assert site.writer.writes == [(path, 60, "anonymous")]
+    await client.uaclient.unregister_nodes(registered)

@@ -4,10 +4,11 @@ import pytest
 from asyncua import ua
 
 from bridge.opcua.nodes import HAS_COMPONENT, HAS_PROPERTY, ORGANIZES, Link, Node, Space
+from bridge.opcua.typespace import TypeSpace
 from bridge.points.rows import Row, Type
 from bridge.points.tree import Tree, Update
 from bridge.station.model import bridge_layout
-from tests.unit.opcua.helpers import MODEL, NOW, TABLE
+from tests.unit.opcua.helpers import LAYOUTS, MODEL, NOW, TABLE
 
 
 @pytest.fixture
@@ -21,13 +22,17 @@ def tree() -> Tree:
 
 @pytest.fixture
 def space(tree: Tree) -> Space:
-    return Space(tree, TABLE.measurands.row_of)
+    return Space(tree, TABLE.measurands.row_of, TypeSpace(LAYOUTS))
 
 
-def names(space: Space, path: str) -> list[str]:
+def names(space: Space, path: str, *, properties: bool = False) -> list[str]:
+    """What lies below a node; of a point, and where they are asked for, the properties."""
     node = space.find(path)
     assert node is not None, path
-    return [link.node.shape.name for link in space.children(node) if link.node]
+    wanted = properties or node.shape.node_class is not ua.NodeClass.Object
+    return [
+        link.node.shape.name for link in space.children(node) if link.node and (wanted or link.type != HAS_PROPERTY)
+    ]
 
 
 def walk(space: Space, node: Node) -> list[tuple[Node, Link]]:
@@ -59,10 +64,10 @@ def everything(space: Space) -> list[tuple[Node, Link]]:
         ("CP001.Connector1.Status.StateText", "BaseDataVariableType", []),
         ("Bridge.Version", "BaseDataVariableType", []),
         ("CP001.Info", "FolderType", None),
-        ("CP001.Commands", "FolderType", None),
-        ("CP001.Commands.Reset", "BaseObjectType", None),
-        ("CP001", "BaseObjectType", None),
         ("Stations/Depot/Hall 1", "FolderType", None),
+        ("Stations/Depot.NodeVersion", "PropertyType", []),
+        ("Stations.NodeVersion", "PropertyType", []),
+        ("CP001.NodeVersion", "PropertyType", []),
         ("CP001.Config.HeartbeatInterval.EURange", "PropertyType", []),
         ("CP001.Commands.Reset.Call.InputArguments", "PropertyType", []),
     ],
@@ -88,6 +93,9 @@ def test_a_node_has_the_type_and_the_properties_of_its_row(space, path, type_id,
         "CP001.Connector9.Status.State",
         "CP001.Connector1.",
         "CP001.EURange",
+        "CP001.Info.NodeVersion",
+        "CP001.Connector1.NodeVersion",
+        "Stations/Nowhere.NodeVersion",
         ".EURange",
         "Bridge.",
         "Bridge.MeterValues.Current.Import.L1",
@@ -101,6 +109,33 @@ def test_a_node_has_the_type_and_the_properties_of_its_row(space, path, type_id,
 )
 def test_nothing_else_is_there(space, path):
     assert space.find(path) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("CP001", "StationType"),
+        ("CP001.Connector1", "ConnectorType"),
+        ("Bridge", "BridgeType"),
+        ("CP001.Commands", "StationCommands16Type"),
+        ("CP001.Connector1.Commands", "ConnectorCommands16Type"),
+        ("CP001.Commands.Reset", "ResetCommandType"),
+        ("CP001.Connector1.Commands.ChangeAvailability", "ConnectorChangeAvailabilityCommandType"),
+    ],
+)
+def test_stations_connectors_and_commands_are_of_types_of_their_own(space, path, name):
+    node = space.find(path)
+    assert node.shape.type_definition == ua.NodeId(name, 3)
+    assert space.types.find(name).shape.node_class is ua.NodeClass.ObjectType
+
+
+def test_what_comes_and_goes_below_a_node_is_told_by_its_version(space):
+    versioned = {node.path for _, link in everything(space) if (node := link.node) and node.shape.name == "NodeVersion"}
+    holders = ["Stations", "Stations/Depot", "Stations/Depot/Hall 1", "CP001", "CP002", "CP003"]
+    assert versioned == {f"{holder}.NodeVersion" for holder in holders}
+    before = space.versions.of("CP001"), space.versions.of("CP002")
+    assert space.versions.changed("CP001") == space.versions.of("CP001") != before[0]
+    assert space.versions.of("CP002") == before[1]
 
 
 def test_areas_are_folders_and_no_part_of_the_path(space):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from asyncua import ua
 
+from bridge.points.rows import Type
 from bridge.points.tree import Quality
 from tests.unit.opcua.helpers import NOW, point, read, read_raw
 
@@ -66,7 +67,10 @@ async def test_only_the_times_that_were_asked_for_are_sent(site, client, times, 
     ("path", "attribute", "range_", "encoding", "code"),
     [
         ("Info.Vendor", "Value", "x", None, "BadIndexRangeInvalid"),
-        ("Info.Vendor", "Value", "0:1", None, "BadIndexRangeNoData"),
+        ("Info.Vendor", "Value", "1:0", None, "BadIndexRangeInvalid"),
+        ("Info.Vendor", "Value", "1:2", None, "BadIndexRangeNoData"),
+        ("Config.HeartbeatInterval", "Value", "0:1", None, "BadIndexRangeNoData"),
+        ("Info.Vendor", "Value", None, ua.QualifiedName("Default Binary", 0), "BadDataEncodingInvalid"),
         ("Info.Vendor", "Value", None, ua.QualifiedName("Default XML", 0), "BadDataEncodingInvalid"),
         ("Info.Vendor", "EventNotifier", None, None, "BadAttributeIdInvalid"),
         ("Info", "Value", None, None, "BadAttributeIdInvalid"),
@@ -76,6 +80,7 @@ async def test_only_the_times_that_were_asked_for_are_sent(site, client, times, 
 async def test_what_cannot_be_read_says_why_and_the_rest_is_read(site, client, path, attribute, range_, encoding, code):
     station = site.station()
     site.set(station, "Info.Vendor", "V")
+    site.set(station, "Config.HeartbeatInterval", 60)
     good = ua.ReadValueId(ua.NodeId(f"{station.path}.Info.Vendor", 2), ua.AttributeIds.Value)
     wrong = ua.ReadValueId(ua.NodeId(f"{station.path}.{path}", 2), ua.AttributeIds[attribute], range_)
     if encoding:
@@ -122,3 +127,114 @@ async def test_initial_values_stand_for_points_that_wait(start_site):
             assert (value.StatusCode.name, value.Value.Value) == ("UncertainInitialValue", zero)
         site.set(station, "Info.Vendor", "V")
         assert (await read(client, f"{station.path}.Info.Vendor")).StatusCode.name == "Good"
+
+
+@pytest.mark.parametrize(
+    ("max_age", "times", "code"),
+    [
+        (-1.0, 2, "BadMaxAgeInvalid"),
+        (float("nan"), 2, "BadMaxAgeInvalid"),
+        (0.0, 4, "BadTimestampsToReturnInvalid"),
+        (0.0, -1, "BadTimestampsToReturnInvalid"),
+        (float("inf"), 2, ""),
+    ],
+)
+async def test_a_read_that_cannot_be_is_refused_as_a_whole(client, max_age, times, code):
+    params = ua.ReadParameters(MaxAge=max_age, TimestampsToReturn=times)
+    params.NodesToRead = [ua.ReadValueId(ua.NodeId("Bridge.StationsKnown", 2), ua.AttributeIds.Value)]
+    if not code:
+        assert (await client.uaclient.read(params))[0].StatusCode.name == "Good"
+        return
+    with pytest.raises(getattr(ua.uaerrors, code)):
+        await client.uaclient.read(params)
+
+
+NAMESPACES = ua.NodeId(ua.ObjectIds.Server_NamespaceArray)
+
+
+@pytest.mark.parametrize(
+    ("node", "index_range", "expected"),
+    [
+        ("{}.Info.Vendor", "0", "A"),
+        ("{}.Info.Vendor", "1:2", "BC"),
+        ("{}.Info.Vendor", "2:9", "C"),
+        ("{}.Info.Vendor", "3", "BadIndexRangeNoData"),
+        ("{}.Info.Vendor", "0,1", "BadIndexRangeNoData"),
+        ("{}.Connector1.Status.State.EnumValues", "1:2", [1, 2]),
+        ("{}.Connector1.Status.State.EnumValues", "99", "BadIndexRangeNoData"),
+        ("{}.Commands.Reset.Call.InputArguments", "0", ["Type"]),
+        (NAMESPACES, "2:3", ["urn:ocpp-bridge:points", "urn:ocpp-bridge:types"]),
+        (NAMESPACES, "3:9", ["urn:ocpp-bridge:types"]),
+        (NAMESPACES, "2:3,0:2", ["urn", "urn"]),
+        (NAMESPACES, "4", "BadIndexRangeNoData"),
+        (NAMESPACES, "1:1", "BadIndexRangeInvalid"),
+        (NAMESPACES, "0:", "BadIndexRangeInvalid"),
+        (NAMESPACES, "-1", "BadIndexRangeInvalid"),
+        (NAMESPACES, "99999999999999999999", "BadIndexRangeInvalid"),
+    ],
+)
+async def test_a_part_of_an_array_or_a_text_is_read(site, client, node, index_range, expected):
+    station = site.station()
+    site.set(station, "Info.Vendor", "ABC")
+    node_id = ua.NodeId(node.format(station.path), 2) if isinstance(node, str) else node
+    value = (await read_raw(client, [ua.ReadValueId(node_id, ua.AttributeIds.Value, index_range)]))[0]
+    if isinstance(expected, str) and expected.startswith("Bad"):
+        assert (value.StatusCode.name, value.Value.Value) == (expected, None)
+        return
+    found = value.Value.Value
+    if isinstance(found, list):
+        found = [getattr(each, "Value", getattr(each, "Name", each)) for each in found]
+    assert (value.StatusCode.name, found) == ("Good", expected)
+
+
+async def test_a_part_of_what_waits_still_waits(site, client):
+    item = ua.ReadValueId(ua.NodeId(f"{site.station().path}.Info.Vendor", 2), ua.AttributeIds.Value, "0:1")
+    assert (await read_raw(client, [item]))[0].StatusCode.name == "BadWaitingForInitialData"
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace", "code"),
+    [
+        ("Default Binary", 0, "Good"),
+        ("Default XML", 0, "BadDataEncodingUnsupported"),
+        ("Default JSON", 0, "BadDataEncodingUnsupported"),
+        ("Default Binary", 1, "BadDataEncodingInvalid"),
+        ("Default", 0, "BadDataEncodingInvalid"),
+    ],
+)
+async def test_a_structure_is_read_in_the_binary_encoding_only(site, client, name, namespace, code):
+    item = ua.ReadValueId(
+        ua.NodeId(f"{site.station().path}.Connector1.Transaction.Energy.EngineeringUnits", 2), ua.AttributeIds.Value
+    )
+    item.DataEncoding = ua.QualifiedName(name, namespace)
+    assert (await read_raw(client, [item]))[0].StatusCode.name == code
+
+
+@pytest.mark.parametrize("times", list(ua.TimestampsToReturn)[:4])
+async def test_attributes_have_no_time_of_the_station(site, client, times):
+    item = ua.ReadValueId(ua.NodeId(site.station().path, 2), ua.AttributeIds.BrowseName)
+    value = (await read_raw(client, [item], times))[0]
+    asked = times in (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
+    assert (value.SourceTimestamp, value.ServerTimestamp is not None) == (None, asked)
+
+
+async def test_what_may_not_be_read_is_not(site, client):
+    node_id = ua.NodeId(ua.ObjectIds.Server_ServiceLevel)
+    level = site.server._aspace[node_id].attributes[ua.AttributeIds.UserAccessLevel]
+    before, level.value = level.value, ua.DataValue(ua.Variant(0, ua.VariantType.Byte))
+    value = (await read_raw(client, [ua.ReadValueId(node_id, ua.AttributeIds.Value)]))[0]
+    level.value = before
+    assert value.StatusCode.name == "BadNotReadable"
+
+
+async def test_a_thousand_points_are_read_in_their_order(site, client):
+    station = site.station(connectors=3)
+    items, expected = [], []
+    for number, group in enumerate(station.groups()):
+        for row in group.layout.rows[: group.layout.dense]:
+            if row.type is Type.DOUBLE:
+                site.set(group, row.key, float(number))
+                items.append(ua.ReadValueId(ua.NodeId(f"{group.path}.{row.key}", 2), ua.AttributeIds.Value))
+                expected.append(float(number))
+    values = await read_raw(client, items * 20)
+    assert [value.Value.Value for value in values] == expected * 20

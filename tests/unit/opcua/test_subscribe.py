@@ -13,11 +13,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 STATE = "Connector1.Status.State"
 
 
-async def subscribe(client, *paths: str, attribute=ua.AttributeIds.Value, queue: int = 0):
+async def subscribe(client, *paths: str, queue: int = 1):
+    """Items that want every change."""
     changes = Changes()
     subscription = await client.create_subscription(20, changes)
     nodes = [point(client, path) for path in paths]
-    await subscription.subscribe_data_change(nodes, attr=attribute, queuesize=queue)
+    await subscription.subscribe_data_change(nodes, queuesize=queue, sampling_interval=0)
     await changes.wait(len(paths))
     changes.values.clear()
     return subscription, changes
@@ -35,7 +36,7 @@ async def test_the_first_notification_is_the_present_value(site, client):
 
 async def test_changes_come_in_their_order(site, client):
     station = site.station()
-    subscription, changes = await subscribe(client, f"{station.path}.{STATE}")
+    subscription, changes = await subscribe(client, f"{station.path}.{STATE}", queue=10)
     numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     for number in numbers:
         site.set(station.connectors["Connector1"], "Status.State", number)

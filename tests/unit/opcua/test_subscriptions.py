@@ -1,20 +1,28 @@
-"""Intervals, filters and owners of subscriptions: what stock asyncua gets wrong."""
+"""Subscriptions as their clients see them (OPC 10000-4 §5.14): intervals, publishing, owners, what is lost."""
 
+import asyncio
 import math
 
 import pytest
 import pytest_asyncio
 from asyncua import ua
 
-from bridge.opcua.subscriptions import FASTEST, SLOWEST
+from bridge.opcua.settings import Limits
+from bridge.opcua.subscriptions.service import SLOWEST
 from bridge.points.tree import Update
+from tests.unit.opcua.asking import LONG, Asking, codes, item, values
 from tests.unit.opcua.helpers import NOW, Changes, point
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ENERGY = "Connector1.MeterValues.Energy.Active.Import.Register"
 STATE = "Connector1.Status.State"
-ABSOLUTE, PERCENT = ua.DeadbandType.Absolute, ua.DeadbandType.Percent
+FASTEST = Limits().min_publishing_interval
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def raw(client):
+    return Asking(client)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -24,188 +32,390 @@ async def other(site):
         yield client
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def subscription(client):
-    """A subscription of `client`, without items."""
-    made = await client.create_subscription(20, Changes())
-    yield made
-    await made.delete()
+def service(site):
+    return site.server._server.iserver.subscription_service
 
 
-def deadband(kind: ua.DeadbandType, value: float) -> ua.DataChangeFilter:
-    wanted = ua.DataChangeFilter()
-    wanted.Trigger, wanted.DeadbandType, wanted.DeadbandValue = ua.DataChangeTrigger.StatusValue, kind, value
-    return wanted
+def set_state(site, station, *numbers: int) -> None:
+    for number in numbers:
+        site.set(station.connectors["Connector1"], "Status.State", number)
 
 
-async def create(client, subscription, path: str, wanted) -> ua.MonitoredItemCreateResult:
-    item = ua.MonitoredItemCreateRequest(
-        ua.ReadValueId(ua.NodeId(path, 2), ua.AttributeIds.Value),
-        ua.MonitoringMode.Reporting,
-        ua.MonitoringParameters(ClientHandle=1, Filter=wanted, QueueSize=1),
-    )
-    params = ua.CreateMonitoredItemsParameters(subscription.subscription_id, ItemsToCreate=[item])
-    return (await client.uaclient.create_monitored_items(params))[0]
-
-
-async def modify(client, subscription, number: int, wanted) -> ua.MonitoredItemModifyResult:
-    item = ua.MonitoredItemModifyRequest(number, ua.MonitoringParameters(ClientHandle=1, Filter=wanted, QueueSize=1))
-    params = ua.ModifyMonitoredItemsParameters(subscription.subscription_id, ItemsToModify=[item])
-    return (await client.uaclient.modify_monitored_items(params))[0]
+# ---------------------------------------------------------------------- intervals
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"),
+    ("asked", "given", "counts"),
     [
-        (1e-6, FASTEST),
-        (0.0, FASTEST),
-        (-5.0, FASTEST),
-        (math.nan, FASTEST),
-        (math.inf, SLOWEST),
-        (250.0, 250.0),
+        (1e-6, FASTEST, (10, 30)),
+        (0.0, FASTEST, (10, 30)),
+        (-5.0, FASTEST, (10, 30)),
+        (math.nan, FASTEST, (10, 30)),
+        (math.inf, SLOWEST, (1, 3)),
+        (250.0, 250.0, (10, 30)),
     ],
 )
-async def test_a_publishing_interval_that_cannot_be_is_revised(site, client, asked, given):
+async def test_a_publishing_interval_that_cannot_be_is_revised(site, raw, asked, given, counts):
     """U24"""
-    station, changes = site.station(), Changes()
-    made = await client.create_subscription(
-        ua.CreateSubscriptionParameters(asked, RequestedLifetimeCount=1, RequestedMaxKeepAliveCount=10), changes
+    station = site.station()
+    made = await raw.subscribe(asked, RequestedLifetimeCount=1, RequestedMaxKeepAliveCount=10)
+    assert (made.RevisedPublishingInterval, made.RevisedMaxKeepAliveCount, made.RevisedLifetimeCount) == (
+        given,
+        *counts,
     )
-    result = site.server._server.iserver.subscription_service.subscriptions[made.subscription_id].data
-    assert (result.RevisedPublishingInterval, result.RevisedLifetimeCount) == (given, 30)
     if given != SLOWEST:
-        await made.subscribe_data_change(point(client, f"{station.path}.{STATE}"))
-        await changes.wait(1)
-        site.set(station.connectors["Connector1"], "Status.State", 3)
-        assert (await changes.wait(2))[1].Value.Value == 3
-    await made.delete()
+        await raw.follow(made.SubscriptionId, f"{station.path}.{STATE}")
+        assert await raw.changes() == [(1, None)]
+        set_state(site, station, 3)
+        assert await raw.changes() == [(1, 3)]
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[made.SubscriptionId])
 
 
-async def test_slow_drift_leaves_a_deadband_in_the_end(site, client):
-    station, changes = site.station(), Changes()
-    connector = station.connectors["Connector1"]
-    site.set(connector, "MeterValues.Energy.Active.Import.Register", 100.0)
-    made = await client.create_subscription(20, changes)
-    await made.deadband_monitor(point(client, f"{station.path}.{ENERGY}"), 10, queuesize=100)
-    await changes.wait(1)
-    for value in range(105, 160, 5):
-        site.set(connector, "MeterValues.Energy.Active.Import.Register", float(value))
-    assert [value.Value.Value for value in await changes.wait(4)] == [100, 115, 130, 145]
-    await made.delete()
+async def test_no_subscription_outlives_its_client_by_hours(raw):
+    """U21"""
+    made = await raw.subscribe(1000, RequestedLifetimeCount=2**32 - 1, RequestedMaxKeepAliveCount=2**32 - 1)
+    assert made.RevisedLifetimeCount * made.RevisedPublishingInterval <= 3_600_000
+    assert made.RevisedLifetimeCount >= 3 * made.RevisedMaxKeepAliveCount
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[made.SubscriptionId])
 
 
-async def test_a_deadband_does_not_hide_that_a_station_has_gone(site, client):
-    """U29"""
-    station, changes = site.station(), Changes()
-    site.set(station.connectors["Connector1"], "MeterValues.Energy.Active.Import.Register", 100.0)
-    made = await client.create_subscription(20, changes)
-    await made.deadband_monitor(point(client, f"{station.path}.{ENERGY}"), 10, queuesize=100)
-    await changes.wait(1)
-    site.tree.set_online(station, None)
-    values = await changes.wait(2)
-    assert [(value.StatusCode.name, value.Value.Value) for value in values] == [
-        ("Good", 100.0),
-        ("UncertainLastUsableValue", 100.0),
+async def test_modify_subscription_changes_the_rhythm(site, raw):
+    made = await raw.subscribe(SLOWEST)
+    number = made.SubscriptionId
+    station = site.station()
+    await raw.follow(number, f"{station.path}.{STATE}")
+    changed = await raw.ask(
+        "ModifySubscription",
+        SubscriptionId=number,
+        RequestedPublishingInterval=20.0,
+        RequestedLifetimeCount=300,
+        RequestedMaxKeepAliveCount=7,
+        MaxNotificationsPerPublish=5,
+        Priority=3,
+    )
+    revised = changed.Parameters
+    assert (revised.RevisedPublishingInterval, revised.RevisedMaxKeepAliveCount) == (20.0, 7)
+    assert revised.RevisedLifetimeCount == 300
+    assert await raw.changes() == [(1, None)]
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+
+
+# ---------------------------------------------------------------------- publishing
+
+
+async def test_the_first_keep_alive_comes_after_one_interval_and_has_the_next_number(site, raw):
+    number = (await raw.subscribe(RequestedMaxKeepAliveCount=3)).SubscriptionId
+    for _ in range(2):
+        result = await raw.publish()
+        assert (result.NotificationMessage.NotificationData, result.NotificationMessage.SequenceNumber) == ([], 1)
+    await raw.follow(number, f"{site.station().path}.{STATE}")
+    assert (await raw.publish()).NotificationMessage.SequenceNumber == 1
+    assert (await raw.publish()).NotificationMessage.SequenceNumber == 2
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+
+
+async def test_no_more_notifications_than_the_client_likes_are_in_a_message(site, raw):
+    number = (await raw.subscribe(MaxNotificationsPerPublish=2)).SubscriptionId
+    station = site.station()
+    await raw.follow(number, *[f"{station.path}.Info.{name}" for name in ("Id", "Vendor", "Model", "Iccid", "Imsi")])
+    results = await asyncio.gather(*(raw.publish() for _ in range(3)))
+    assert [(result.MoreNotifications, [handle for handle, _ in values(result)]) for result in results] == [
+        (True, [1, 2]),
+        (True, [3, 4]),
+        (False, [5]),
     ]
-    await made.delete()
+    assert [result.NotificationMessage.SequenceNumber for result in results] == [1, 2, 3]
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
 
 
-FILTERS = [
-    ("Info.Vendor", deadband(ABSOLUTE, 1.0), "BadFilterNotAllowed"),
-    ("State.Connected", deadband(ABSOLUTE, 1.0), "BadFilterNotAllowed"),
-    (ENERGY, deadband(PERCENT, 1.0), "BadMonitoredItemFilterUnsupported"),
-    (ENERGY, deadband(ABSOLUTE, -1.0), "BadDeadbandFilterInvalid"),
-    (ENERGY, deadband(ABSOLUTE, math.nan), "BadDeadbandFilterInvalid"),
-    (ENERGY, ua.EventFilter(), "BadFilterNotAllowed"),
-    (ENERGY, deadband(ABSOLUTE, 1.0), "Good"),
-    (STATE, deadband(ABSOLUTE, 1.0), "Good"),
-    ("Info.Vendor", deadband(ua.DeadbandType.None_, 0.0), "Good"),
-]
+async def test_publishing_can_be_stopped_and_goes_on_with_what_was_queued(site, raw):
+    number = (await raw.subscribe(PublishingEnabled=False, RequestedMaxKeepAliveCount=1)).SubscriptionId
+    station = site.station()
+    await raw.follow(number, f"{station.path}.{STATE}", queue=10)
+    for _ in range(2):
+        assert (await raw.publish()).NotificationMessage.NotificationData == []
+    set_state(site, station, 1, 2)
+    response = await raw.ask("SetPublishingMode", PublishingEnabled=True, SubscriptionIds=[number, 999_999])
+    assert codes(response) == ["Good", "BadSubscriptionIdInvalid"]
+    result = await raw.publish()
+    while not result.NotificationMessage.NotificationData:
+        result = await raw.publish()
+    assert values(result) == [(1, None), (1, 1), (1, 2)]
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
 
 
-@pytest.mark.parametrize(("key", "wanted", "expected"), FILTERS)
-async def test_a_filter_that_a_point_cannot_have_is_refused(site, client, subscription, key, wanted, expected):
-    path = f"{site.station().path}.{key}"
-    assert (await create(client, subscription, path, wanted)).StatusCode.name == expected
-    plain = await create(client, subscription, path, None)
-    assert (await modify(client, subscription, plain.MonitoredItemId, wanted)).StatusCode.name == expected
+async def test_the_subscription_of_a_higher_priority_is_served_first(site, raw):
+    station = site.station()
+    made = [(await raw.subscribe(Priority=priority)).SubscriptionId for priority in (1, 200, 50)]
+    for number in made:
+        await raw.follow(number, f"{station.path}.{STATE}")
+    await _until(lambda: all(service(site).subscriptions[number].wants for number in made))
+    results = await asyncio.gather(*(raw.publish() for _ in range(3)))
+    assert [result.SubscriptionId for result in results] == [made[1], made[2], made[0]]
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=made)
 
 
-async def test_an_item_that_is_not_there_cannot_be_modified(client, subscription):
-    assert (await modify(client, subscription, 999_999, None)).StatusCode.name == "BadMonitoredItemIdInvalid"
+async def test_a_message_is_kept_until_it_is_acknowledged(site, raw):
+    number = (await raw.subscribe(RequestedMaxKeepAliveCount=1)).SubscriptionId
+    station = site.station()
+    await raw.follow(number, f"{station.path}.{STATE}")
+    first = await raw.publish()
+    assert first.AvailableSequenceNumbers == [1]
+    again = await raw.ask("Republish", SubscriptionId=number, RetransmitSequenceNumber=1)
+    assert again.NotificationMessage == first.NotificationMessage
+    second = await raw.publish((number, 1), (number, 1), (number, 77), (999_999, 1))
+    assert [code.name for code in second.Results] == [
+        "Good",
+        "BadSequenceNumberUnknown",
+        "BadSequenceNumberUnknown",
+        "BadSubscriptionIdInvalid",
+    ]
+    assert second.AvailableSequenceNumbers == []
+    with pytest.raises(ua.uaerrors.BadMessageNotAvailable):
+        await raw.ask("Republish", SubscriptionId=number, RetransmitSequenceNumber=1)
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
 
 
-async def test_another_session_cannot_touch_a_subscription(site, client, other, subscription):
+async def test_messages_that_nobody_acknowledges_are_bounded(start_site):
+    site = await start_site(limits=Limits(max_retransmissions=3))
+    async with site.client() as client:
+        raw = Asking(client)
+        number = (await raw.subscribe()).SubscriptionId
+        station = site.station()
+        await raw.follow(number, f"{station.path}.{STATE}")
+        for state in range(6):
+            result = await raw.publish()
+            set_state(site, station, state + 1)
+        assert result.AvailableSequenceNumbers == [4, 5, 6]
+
+
+# ---------------------------------------------------------------------- publish requests
+
+
+async def test_publish_without_a_subscription_is_refused(site, raw):
+    with pytest.raises(ua.uaerrors.BadNoSubscription):
+        await raw.publish()
+    number = (await raw.subscribe(SLOWEST)).SubscriptionId
+    waiting = asyncio.create_task(raw.publish())
+    await _until(lambda: len(_session(site, number).publishing) == 1)
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+    with pytest.raises(ua.uaerrors.BadNoSubscription):
+        await waiting
+
+
+async def test_too_many_publish_requests_cost_the_oldest(start_site):
+    site = await start_site(limits=Limits(max_publish_requests=2))
+    async with site.client() as client:
+        raw = Asking(client)
+        await raw.subscribe(SLOWEST)
+        waiting = [asyncio.create_task(raw.publish()) for _ in range(3)]
+        with pytest.raises(ua.uaerrors.BadTooManyPublishRequests):
+            await waiting[0]
+        assert not waiting[1].done()
+        for task in waiting:
+            task.cancel()
+
+
+async def test_a_publish_request_whose_time_is_over_is_not_used(site, raw):
+    number = (await raw.subscribe(RequestedMaxKeepAliveCount=2)).SubscriptionId
+    await raw.publish()
+    short, long = asyncio.create_task(raw.publish(hint=0.001)), asyncio.create_task(raw.publish())
+    with pytest.raises(ua.uaerrors.BadTimeout):
+        await short
+    assert (await long).SubscriptionId == number
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+
+
+async def test_a_subscription_whose_client_does_not_publish_ends_and_says_so(site, raw):
+    """U21"""
+    kept = (await raw.subscribe(SLOWEST)).SubscriptionId
+    made = await raw.subscribe(FASTEST, RequestedLifetimeCount=3, RequestedMaxKeepAliveCount=1)
+    await raw.follow(made.SubscriptionId, f"{site.station().path}.{STATE}")
+    items = service(site).monitoring.count
+    await _until(lambda: made.SubscriptionId not in service(site).subscriptions)
+    assert service(site).monitoring.count == items - 1
+    result = await raw.publish()
+    assert result.SubscriptionId == made.SubscriptionId
+    assert [data.Status.name for data in result.NotificationMessage.NotificationData] == ["BadTimeout"]
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[kept])
+
+
+# ---------------------------------------------------------------------- owners
+
+
+async def test_another_session_cannot_touch_a_subscription(site, raw, other):
     """U20"""
-    path, number = f"{site.station().path}.{STATE}", subscription.subscription_id
-    mine = await create(client, subscription, path, None)
-    uaclient = other.uaclient
-    assert [code.name for code in await uaclient.delete_subscriptions([number])] == ["BadSubscriptionIdInvalid"]
-    mode = ua.SetPublishingModeParameters(PublishingEnabled=False, SubscriptionIds=[number])
-    assert [code.name for code in await uaclient.set_publishing_mode(mode)] == ["BadSubscriptionIdInvalid"]
-    taken = await uaclient.transfer_subscriptions(ua.TransferSubscriptionsParameters([number]))
-    assert [result.StatusCode.name for result in taken] == ["BadUserAccessDenied"]
-    for attempt in (
-        create(other, subscription, path, None),
-        modify(other, subscription, mine.MonitoredItemId, None),
-        uaclient.delete_monitored_items(ua.DeleteMonitoredItemsParameters(number, [mine.MonitoredItemId])),
-        uaclient.set_monitoring_mode(
-            ua.SetMonitoringModeParameters(number, ua.MonitoringMode.Disabled, [mine.MonitoredItemId])
-        ),
-        uaclient.session.republish(number, 1),
+    number = (await raw.subscribe(SLOWEST)).SubscriptionId
+    path = f"{site.station().path}.{STATE}"
+    (mine,) = await raw.follow(number, path)
+    thief = Asking(other)
+    own = (await thief.subscribe(RequestedMaxKeepAliveCount=1)).SubscriptionId
+    assert codes(await thief.ask("DeleteSubscriptions", SubscriptionIds=[number])) == ["BadSubscriptionIdInvalid"]
+    response = await thief.ask("SetPublishingMode", PublishingEnabled=False, SubscriptionIds=[number])
+    assert codes(response) == ["BadSubscriptionIdInvalid"]
+    taken = await thief.ask("TransferSubscriptions", SubscriptionIds=[number], SendInitialValues=True)
+    assert [result.StatusCode.name for result in taken.Parameters.Results] == ["BadUserAccessDenied"]
+    assert [code.name for code in (await thief.publish((number, 1))).Results] == ["BadSubscriptionIdInvalid"]
+    for service_name, parameters in (
+        ("CreateMonitoredItems", {"ItemsToCreate": [item(path)]}),
+        ("ModifyMonitoredItems", {"ItemsToModify": [ua.MonitoredItemModifyRequest(mine)]}),
+        ("DeleteMonitoredItems", {"MonitoredItemIds": [mine]}),
+        ("SetMonitoringMode", {"MonitoredItemIds": [mine]}),
+        ("SetTriggering", {"TriggeringItemId": mine, "LinksToAdd": [mine]}),
+        ("ModifySubscription", {"RequestedPublishingInterval": 10.0}),
+        ("Republish", {"RetransmitSequenceNumber": 1}),
     ):
         with pytest.raises(ua.uaerrors.BadSubscriptionIdInvalid):
-            await attempt
-    assert (await modify(client, subscription, mine.MonitoredItemId, None)).StatusCode.name == "Good"
+            await thief.ask(service_name, SubscriptionId=number, **parameters)
+    assert len(service(site).subscriptions[number].items) == 1
+    await thief.ask("DeleteSubscriptions", SubscriptionIds=[own])
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
 
 
-async def test_a_user_takes_a_subscription_to_another_session(site):
-    station, changes = site.station(), Changes()
+@pytest.mark.parametrize("initial_values", [True, False])
+async def test_a_user_takes_a_subscription_to_another_session(site, initial_values):
+    station = site.station()
+    set_state(site, station, 3)
     async with site.client("olga") as before, site.client("olga") as after:
-        made = await before.create_subscription(20, changes)
-        await made.subscribe_data_change(point(before, f"{station.path}.{STATE}"))
-        await changes.wait(1)
-        heard = Changes()
-        own = await after.create_subscription(20, heard)  # makes the client publish
-        taken = await after.uaclient.transfer_subscriptions(
-            ua.TransferSubscriptionsParameters([made.subscription_id], SendInitialValues=False)
-        )
-        assert [result.StatusCode.name for result in taken] == ["Good"]
-        service = site.server._server.iserver.subscription_service
-        after_id = service.subscriptions[own.subscription_id].session_id
-        assert service.subscriptions[made.subscription_id].session_id == after_id
-        codes = await after.uaclient.delete_subscriptions([made.subscription_id])
-        assert [code.name for code in codes] == ["Good"]
+        old, new = Asking(before), Asking(after)
+        number = (await old.subscribe()).SubscriptionId
+        await old.follow(number, f"{station.path}.{STATE}")
+        assert await old.changes() == [(1, 3)]
+        told = asyncio.create_task(old.publish())
+        taken = await new.ask("TransferSubscriptions", SubscriptionIds=[number], SendInitialValues=initial_values)
+        assert [(result.StatusCode.name, result.AvailableSequenceNumbers) for result in taken.Parameters.Results] == [
+            ("Good", [1])
+        ]
+        (data,) = (await told).NotificationMessage.NotificationData
+        assert data.Status.name == "GoodSubscriptionTransferred"
+        if not initial_values:
+            set_state(site, station, 5)
+        assert await new.changes() == [(1, 3 if initial_values else 5)]
+        with pytest.raises(ua.uaerrors.BadNoSubscription):
+            await old.publish()
+        assert codes(await new.ask("DeleteSubscriptions", SubscriptionIds=[number])) == ["Good"]
 
 
-async def test_a_message_that_is_gone_is_not_published_again(client, subscription):
-    with pytest.raises(ua.uaerrors.BadMessageNotAvailable):
-        await client.uaclient.session.republish(subscription.subscription_id, 4711)
+async def test_what_is_ones_own_cannot_be_transferred(raw):
+    number = (await raw.subscribe()).SubscriptionId
+    taken = await raw.ask("TransferSubscriptions", SubscriptionIds=[number, 999_999], SendInitialValues=True)
+    assert [result.StatusCode.name for result in taken.Parameters.Results] == [
+        "BadNothingToDo",
+        "BadSubscriptionIdInvalid",
+    ]
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+
+
+async def test_a_session_that_closes_takes_its_subscriptions_along_if_it_says_so(site):
+    station = site.station()
+    numbers = {}
+    for deletes in (True, False):
+        async with site.client("olga") as client:
+            raw = Asking(client)
+            numbers[deletes] = (await raw.subscribe()).SubscriptionId
+            await raw.follow(numbers[deletes], f"{station.path}.{STATE}")
+            await client.uaclient.close_session(deletes)
+    assert numbers[True] not in service(site).subscriptions
+    async with site.client("olga") as client:
+        raw = Asking(client)
+        taken = await raw.ask("TransferSubscriptions", SubscriptionIds=[numbers[False]], SendInitialValues=True)
+        assert [result.StatusCode.name for result in taken.Parameters.Results] == ["Good"]
+        assert await raw.changes() == [(1, None)]
+
+
+async def test_a_client_that_is_cut_off_goes_on_where_it_was(site):
+    """U21"""
+    station = site.station()
+    async with site.client("olga") as after:
+        before = site.client("olga")
+        await before.connect()
+        number = (await Asking(before).subscribe(RequestedLifetimeCount=LONG)).SubscriptionId
+        await Asking(before).follow(number, f"{station.path}.{STATE}", queue=10)
+        before.uaclient.protocol.transport.abort()
+        set_state(site, station, 1, 2)
+        await Asking(after).ask("TransferSubscriptions", SubscriptionIds=[number], SendInitialValues=False)
+        assert await Asking(after).changes() == [(1, None), (1, 1), (1, 2)]
+
+
+async def test_a_session_that_is_late_loses_its_publish_requests_and_keeps_its_subscriptions(site):
+    async with site.client("olga") as client:
+        raw = Asking(client)
+        number = (await raw.subscribe(SLOWEST)).SubscriptionId
+        session = _session(site, number)
+        waiting = asyncio.create_task(raw.publish())
+        await _until(lambda: len(session.publishing) == 1)
+        session.session_timeout = 0.0
+        await session._timeout_loop()
+        with pytest.raises(ua.uaerrors.BadSessionClosed):
+            await waiting
+        assert not session.is_activated()
+        assert number in service(site).subscriptions
+        service(site).delete(service(site).subscriptions[number])
+
+
+# ---------------------------------------------------------------------- limits, and what is left
+
+
+async def test_there_are_as_many_subscriptions_as_the_server_allows(start_site):
+    site = await start_site(limits=Limits(max_subscriptions=3, max_subscriptions_per_session=2))
+    async with site.client() as first, site.client() as second:
+        for client, expected in ((first, 2), (second, 1)):
+            for _ in range(expected):
+                await Asking(client).subscribe()
+            with pytest.raises(ua.uaerrors.BadTooManySubscriptions):
+                await Asking(client).subscribe()
 
 
 async def test_nothing_is_left_of_subscriptions_that_are_deleted(site, client):
     station = site.station()
-    server = site.server._server.iserver
-    before = len(site.server._aspace.watch), len(server.subscription_service.subscriptions)
+    watch, monitoring = site.server._aspace.watch, service(site).monitoring
+    before = len(watch), len(service(site).subscriptions), monitoring.count, monitoring._queued
     for _ in range(5):
         made = await client.create_subscription(20, Changes())
         keys = (STATE, f"{STATE}.ValueAsText", "Info.Id", "Connector1.MeterValues.Power.Active.Import.L1")
-        await made.subscribe_data_change([point(client, f"{station.path}.{key}") for key in keys])
+        await made.subscribe_data_change([point(client, f"{station.path}.{key}") for key in keys], queuesize=10)
         await made.delete()
-    assert (len(site.server._aspace.watch), len(server.subscription_service.subscriptions)) == before
-    assert station.connectors["Connector1"] not in site.server._aspace.watch._groups
+    assert (len(watch), len(service(site).subscriptions), monitoring.count, monitoring._queued) == before
+    assert station.connectors["Connector1"] not in watch._groups
+
+
+async def test_nothing_is_left_of_thousands_of_items(site, raw):
+    """L03"""
+    path = f"{site.station().path}.{STATE}"
+    watch, monitoring = site.server._aspace.watch, service(site).monitoring
+    before = len(watch), monitoring.count
+    number = (await raw.subscribe()).SubscriptionId
+    results = await raw.monitor(number, *(item(path, handle) for handle in range(4_000)))
+    assert {result.StatusCode.name for result in results} == {"Good"}
+    assert len({result.MonitoredItemId for result in results}) == 4_000
+    assert sorted(handle for handle, _ in await raw.changes()) == list(range(4_000))
+    gone = [result.MonitoredItemId for result in results[:2_000]]
+    response = await raw.ask("DeleteMonitoredItems", SubscriptionId=number, MonitoredItemIds=gone)
+    assert set(codes(response)) == {"Good"}
+    assert monitoring.count == before[1] + 2_000
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+    await _until(lambda: (len(watch), monitoring.count) == before)
 
 
 async def test_the_servers_service_level_is_the_bridges(site, client):
     slot = site.tree.bridge.slot("ServiceLevel")
     changes = Changes()
     made = await client.create_subscription(20, changes)
-    await made.subscribe_data_change(client.get_node(ua.NodeId(ua.ObjectIds.Server_ServiceLevel)))
+    level = client.get_node(ua.NodeId(ua.ObjectIds.Server_ServiceLevel))
+    await made.subscribe_data_change(level, queuesize=10, sampling_interval=0)
     await changes.wait(1)
-    for level in (100, 255):
-        site.tree.apply(site.tree.bridge, [Update(slot, level)], NOW)
+    for number in (100, 255):
+        site.tree.apply(site.tree.bridge, [Update(slot, number)], NOW)
     values = [value.Value for value in await changes.wait(3)]
-    assert values[0] == ua.Variant(255, ua.VariantType.Byte)
-    assert values[-1] == ua.Variant(255, ua.VariantType.Byte)
-    assert ua.Variant(100, ua.VariantType.Byte) in values
+    assert values == [ua.Variant(number, ua.VariantType.Byte) for number in (255, 100, 255)]
     await made.delete()
+
+
+def _session(site, number: int):
+    return service(site).subscriptions[number].owner
+
+
+async def _until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nobody announces it
+            await asyncio.sleep(0.005)

@@ -10,7 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import Refused
-from bridge.opcua.variants import bad, data_value, from_argument, from_variant, status, text_value, to_variant
+from bridge.opcua.variants import (
+    BOTH,
+    NEITHER,
+    SERVER,
+    SOURCE,
+    bad,
+    data_value,
+    encode_sample,
+    from_argument,
+    from_variant,
+    status,
+    text_value,
+    ticks,
+    to_datetime,
+    to_variant,
+)
 from bridge.points.rows import Argument, Enumeration, Row, Type
 from bridge.points.tree import Quality, Sample
 
@@ -174,3 +189,52 @@ def test_a_double_survives_the_wire(value):
 def test_a_status_that_opc_ua_lacks_is_an_internal_error():
     assert status("NoSuchThing").name == "BadInternalError"
     assert bad("BadNodeIdUnknown").StatusCode.name == "BadNodeIdUnknown"
+
+
+SECONDS = st.none() | st.floats(-1e11, 3e11) | st.floats(1.6e9, 1.9e9)
+VALUES = {
+    Type.BOOLEAN: st.booleans(),
+    Type.INT32: st.integers(-(2**31), 2**31 - 1),
+    Type.UINT32: st.integers(0, 2**32 - 1),
+    Type.DOUBLE: st.floats(),
+    Type.STRING: st.text(),
+    Type.DATETIME: st.floats(-1e12, 1e12),
+}
+SAMPLES = st.sampled_from(list(Type)).flatmap(
+    lambda type_: st.tuples(
+        st.just(type_),
+        st.builds(Sample, st.none() | VALUES[type_], st.sampled_from(list(Quality)), SECONDS, SECONDS),
+    )
+)
+
+
+def shown(value: ua.DataValue, times: int) -> bytes:
+    source = value.SourceTimestamp if times in (SOURCE, BOTH) else None
+    server = value.ServerTimestamp if times in (SERVER, BOTH) else None
+    return struct_to_binary(ua.DataValue(value.Value, value.StatusCode, source, server))
+
+
+@given(SAMPLES, st.sampled_from((SOURCE, SERVER, BOTH, NEITHER)), st.booleans())
+def test_a_sample_is_encoded_as_asyncua_encodes_its_data_value(typed, times, initial_values):
+    type_, sample = typed
+    encoded = encode_sample(row(type_), sample, times, initial_values)
+    assert encoded == shown(data_value(row(type_), sample, initial_values), times)
+
+
+@given(st.none() | st.integers(-2, 3), st.sampled_from((BOTH, NEITHER)), st.booleans())
+def test_a_text_is_encoded_as_asyncua_encodes_its_data_value(value, times, initial_values):
+    states, sample = row(Type.INT32, enumeration=STATES), Sample(value, Quality.GOOD, 1.0, 2.0)
+    encoded = encode_sample(states, sample, times, initial_values, as_text=True)
+    assert encoded == shown(text_value(states, sample, initial_values), times)
+
+
+def test_a_point_that_has_no_server_time_gets_the_present_one():
+    double, sample = row(Type.DOUBLE), Sample(None, Quality.WAITING, None, None)
+    expected = ua.DataValue(None, status("BadWaitingForInitialData"), ServerTimestamp=to_datetime(5.0))
+    assert encode_sample(double, sample, BOTH, now=5.0) == struct_to_binary(expected)
+    assert encode_sample(double, sample, SOURCE, now=5.0) == shown(expected, SOURCE)
+
+
+@given(st.floats(-1e12, 1e12))
+def test_a_moment_is_counted_as_asyncua_counts_it(seconds):
+    assert ticks(seconds) == ua.datetime_to_win_epoch(to_datetime(seconds))

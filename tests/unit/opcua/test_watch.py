@@ -1,52 +1,64 @@
-"""Who monitors a point hears of each of its changes once, in their order."""
-
-import asyncio
+"""Who monitors a point hears of its changes; who samples is only marked. Nothing is kept of what nobody monitors."""
 
 import pytest
 from asyncua import ua
+from asyncua.ua.ua_binary import struct_to_binary
 
+from bridge.opcua.sources import Fixed
+from bridge.opcua.variants import BOTH, NEITHER, SOURCE, data_value, text_value
 from bridge.opcua.watch import Watch
 from bridge.points.layout import build_layout
-from bridge.points.rows import Row, Type
+from bridge.points.rows import Enumeration, Row, Type
 from bridge.points.tree import Group, Tree, Update
 
+STATES = Enumeration("States", {"Off": 0, "On": 1})
 LAYOUT = build_layout("station", [Row(folder="", name=name, type=Type.INT32, description="") for name in "ABC"])
 MOVED = build_layout("station", [Row(folder="", name=name, type=Type.INT32, description="") for name in "CBA"])
 
 
+class Watcher:
+    """Takes every change, or for `samples` is only marked."""
+
+    def __init__(self, desk: "Desk", number: int, source, *, samples: bool = False) -> None:
+        self.place, self.dirty = 0, False
+        self.sampling = self if samples else None
+        self.marks = 0
+        self._desk, self._number, self.source = desk, number, source
+        source.add(self)
+
+    def mark(self, item: "Watcher") -> None:
+        self.marks += 1
+
+    def take(self) -> None:
+        sample = self.source.read()
+        self._desk.told.append((self._number, sample[0], self.source.encoded(sample, BOTH)))
+
+
 class Desk:
-    """A tree of one station, a watch, and what it told; counts how often a value was built."""
+    """A tree of one station, a watch, and what it told."""
 
     def __init__(self) -> None:
         self.tree = Tree(build_layout("bridge", []))
         self.group = self.tree.add_station("S", "S", LAYOUT)
-        self.built = 0
-        self.told: list[tuple[int, object]] = []
-        self.watch = Watch(self._read)
+        self.told: list[tuple[int, object, bytes]] = []
+        self.watch = Watch(initial_values=False)
         self.tree.listeners.append(self.watch.changed)
+        self.tree.structure.append(self.watch.restructured)
 
-    def _read(self, group: Group, slot: int, as_text: bool) -> ua.DataValue:
-        self.built += 1
-        value = group.sample(slot).value
-        return ua.DataValue(ua.Variant(f"as text {value}" if as_text else value))
+    def point(self, key: str, *, as_text: bool = False):
+        return self.watch.point(self.group, self.group.slot(key), as_text=as_text)
 
-    async def heard(self, handle: int, value: ua.DataValue) -> None:
-        self.told.append((handle, value.Value.Value))
+    def add(self, number: int, key: str, *, as_text: bool = False, samples: bool = False) -> Watcher:
+        return Watcher(self, number, self.point(key, as_text=as_text), samples=samples)
 
-    def add(self, handle: int, key: str, *, as_text: bool = False, callback=None) -> None:
-        self.watch.add(handle, self.group, self.group.slot(key), as_text=as_text, callback=callback or self.heard)
-
-    def set(self, key: str, *values: int) -> None:
+    def set(self, key: str, *values: int, group: Group | None = None) -> None:
+        group = group or self.group
         for value in values:
-            self.tree.apply(self.group, [Update(self.group.slot(key), value)], 1.0)
+            self.tree.apply(group, [Update(group.slot(key), value)], 1.0)
 
-    async def settle(self) -> list[tuple[int, object]]:
-        task = asyncio.create_task(self.watch.run())
-        for _ in range(len(self.watch._pending) + 2):  # a turn of the loop for each batch and more
-            await asyncio.sleep(0)
-        assert not self.watch._pending
-        task.cancel()
-        return self.told
+    @property
+    def heard(self) -> list[tuple[int, object]]:
+        return [(number, value) for number, value, _ in self.told]
 
 
 @pytest.fixture
@@ -54,66 +66,107 @@ def desk() -> Desk:
     return Desk()
 
 
-async def test_every_change_is_told_in_its_order(desk):
+def test_every_change_is_told_in_its_order(desk):
     desk.add(1, "A")
     desk.set("A", *range(250))
-    assert await desk.settle() == [(1, value) for value in range(250)]
+    assert desk.heard == [(1, value) for value in range(250)]
 
 
-async def test_a_change_is_built_once_whoever_monitors_it(desk):
-    for handle in range(1, 11):
-        desk.add(handle, "A")
+def test_a_change_is_encoded_once_whoever_monitors_it(desk):
+    for number in range(1, 11):
+        desk.add(number, "A")
     desk.set("A", 5)
-    assert await desk.settle() == [(handle, 5) for handle in range(1, 11)]
-    assert desk.built == 1
+    assert desk.heard == [(number, 5) for number in range(1, 11)]
+    assert len({id(encoded) for _, _, encoded in desk.told}) == 1
+    desk.set("A", 6)
+    assert len({id(encoded) for _, _, encoded in desk.told}) == 2
 
 
-async def test_what_nobody_monitors_costs_nothing(desk):
+def test_what_nobody_monitors_is_told_to_nobody(desk):
     desk.add(1, "A")
     desk.set("B", 5)
-    assert await desk.settle() == []
-    assert desk.built == 0
+    assert desk.heard == []
 
 
-async def test_text_and_value_are_told_apart(desk):
-    desk.add(1, "A")
-    desk.add(2, "A", as_text=True)
-    desk.set("A", 5)
-    assert await desk.settle() == [(1, 5), (2, "as text 5")]
+def test_who_samples_is_marked_once_until_it_has_sampled(desk):
+    watcher = desk.add(1, "A", samples=True)
+    desk.set("A", 1, 2, 3)
+    assert (watcher.marks, desk.heard) == (1, [])
+    watcher.dirty = False
+    desk.set("A", 4)
+    assert watcher.marks == 2
 
 
-async def test_a_new_watcher_does_not_hear_of_what_was_before(desk):
-    desk.add(1, "A")
+def test_text_and_value_are_told_apart(desk):
+    row = Row(folder="", name="E", type=Type.INT32, description="", enumeration=STATES)
+    desk.group.extend(row)
+    desk.add(1, "E")
+    desk.add(2, "E", as_text=True)
+    desk.set("E", 1)
+    sample = desk.group.sample(desk.group.slot("E"))
+    expected = {(1, struct_to_binary(data_value(row, sample))), (2, struct_to_binary(text_value(row, sample)))}
+    assert {(number, encoded) for number, _, encoded in desk.told} == expected
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_nothing_is_left_of_what_was_released(desk, order):
+    watchers = [desk.add(1, "A"), desk.add(2, "A"), desk.add(3, "A", as_text=True)]
+    for index in order:
+        watcher = watchers[index]
+        watcher.source.remove(watcher)
+        desk.watch.release([watcher.source])
     desk.set("A", 1)
-    desk.add(2, "A")
-    desk.set("A", 2)
-    assert await desk.settle() == [(1, 1), (1, 2), (2, 2)]
-
-
-async def test_who_has_gone_hears_nothing_and_leaves_nothing(desk):
-    desk.add(1, "A")
-    desk.set("A", 1)
-    assert desk.watch.remove(1)
-    assert await desk.settle() == []
+    assert desk.heard == []
     assert len(desk.watch) == 0
     assert desk.watch._groups == {}
-    assert not desk.watch.remove(1)
 
 
-async def test_one_watchers_failure_is_not_the_others(desk):
-    async def fail(handle: int, value: ua.DataValue) -> None:
-        raise RuntimeError
-
-    desk.add(1, "A", callback=fail)
-    desk.add(2, "A")
-    desk.set("A", 1, 2)
-    assert await desk.settle() == [(2, 1), (2, 2)]
-
-
-async def test_a_watched_point_is_the_same_after_the_slots_have_moved(desk):
-    desk.add(1, "A")
+def test_a_watched_point_is_the_same_after_the_slots_have_moved(desk):
+    watcher = desk.add(1, "A")
     desk.tree.relayout(desk.group, MOVED)
     desk.set("C", 3)
     desk.set("A", 1)
-    assert await desk.settle() == [(1, 1)]
-    assert desk.watch.remove(1)
+    assert desk.heard == [(1, 1)]
+    assert desk.point("A") is watcher.source
+
+
+def test_a_point_of_a_station_that_is_removed_says_so_and_lives_again(desk):
+    watcher = desk.add(1, "A")
+    desk.tree.remove_station(desk.group)
+    assert desk.told == [(1, None, b"\x02" + ua.StatusCodes.BadNodeIdUnknown.to_bytes(4, "little"))]
+    desk.told.clear()
+    back = desk.tree.add_station("S", "S", MOVED)
+    desk.set("A", 7, group=back)
+    assert desk.heard == [(1, None), (1, 7)]
+    watcher.source.remove(watcher)
+    desk.watch.release([watcher.source])
+    assert (desk.watch._groups, desk.watch._gone) == ({}, {})
+
+
+def test_a_point_that_is_gone_can_be_released(desk):
+    watcher = desk.add(1, "A")
+    desk.tree.remove_station(desk.group)
+    watcher.source.remove(watcher)
+    desk.watch.release([watcher.source])
+    assert desk.watch._gone == {}
+
+
+@pytest.mark.parametrize("value", [ua.Variant("x", ua.VariantType.String), ua.Variant([1, 2], ua.VariantType.Int32)])
+def test_a_fixed_value_is_encoded_as_asyncua_does(value):
+    shown = ua.DataValue(value, SourceTimestamp=ua.DateTime(2026, 1, 1), ServerTimestamp=ua.DateTime(2026, 1, 2))
+    fixed = Fixed(shown)
+    assert fixed.encode(fixed.read(), BOTH) == struct_to_binary(shown)
+    assert fixed.encode(fixed.read(), NEITHER) == struct_to_binary(ua.DataValue(value))
+    only_source = ua.DataValue(value, SourceTimestamp=shown.SourceTimestamp)
+    assert fixed.encode(fixed.read(), SOURCE) == struct_to_binary(only_source)
+
+
+def test_a_fixed_value_goes_with_its_station_and_comes_back(desk):
+    shown = ua.DataValue(ua.Variant("x", ua.VariantType.String))
+    fixed = desk.watch.fixed("S", shown)
+    desk.tree.remove_station(desk.group)
+    assert fixed.read()[1] == ua.StatusCodes.BadNodeIdUnknown
+    desk.tree.add_station("S", "S", LAYOUT)
+    assert fixed.encode(fixed.read(), NEITHER) == struct_to_binary(shown)
+    desk.watch.release_fixed(fixed)
+    assert desk.watch._fixed == {}

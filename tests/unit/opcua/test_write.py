@@ -102,10 +102,19 @@ async def test_nothing_of_the_server_itself_can_be_written(client, node_id, attr
     assert [found.name for found in codes] == [code]
 
 
-async def test_a_part_of_a_scalar_cannot_be_written(site, client):
-    node_id = ua.NodeId(f"{site.station().path}.Commands.Reset.Type", 2)
-    item = ua.WriteValue(node_id, ua.AttributeIds.Value, "0:1", ua.DataValue(text("S")))
-    assert (await client.uaclient.write(ua.WriteParameters([item])))[0].name == "BadIndexRangeNoData"
+@pytest.mark.parametrize(
+    ("key", "index_range", "value", "code"),
+    [
+        ("Commands.Reset.Type", "0:1", text("S"), "BadWriteNotSupported"),
+        ("Commands.Reset.Type", "1:0", text("S"), "BadIndexRangeInvalid"),
+        (INTERVAL, "0", ua.Variant(60, V.Int32), "BadIndexRangeNoData"),
+        (INTERVAL, "x", ua.Variant(60, V.Int32), "BadIndexRangeInvalid"),
+    ],
+)
+async def test_a_part_of_a_value_cannot_be_written(site, client, key, index_range, value, code):
+    node_id = ua.NodeId(f"{site.station().path}.{key}", 2)
+    item = ua.WriteValue(node_id, ua.AttributeIds.Value, index_range, ua.DataValue(value))
+    assert (await client.uaclient.write(ua.WriteParameters([item])))[0].name == code
     assert site.writer.writes == []
 
 

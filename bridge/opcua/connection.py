@@ -1,0 +1,141 @@
+"""The TCP side of the OPC UA server: chunks out of bytes, one after the other, and how far a client may go."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable
+
+import structlog
+from asyncua import ua
+from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
+
+from bridge.opcua.chunks import FRAME
+from bridge.opcua.processor import Processor
+from bridge.opcua.sessions import BridgeInternalServer
+
+log = structlog.get_logger()
+
+MAX_WAITING = 262_144  # bytes of requests that may wait before no more are read
+TURN = 0.005  # s, that a client with many requests keeps the others waiting at a time
+PATIENCE = 60.0  # s, after which a client that reads nothing is disconnected
+
+
+class Protocol(OPCUAProtocol):
+    """One connection. Requests are answered as they come in; only what has to wait gets a task."""
+
+    iserver: BridgeInternalServer
+    processor: Processor | None
+    transport: asyncio.Transport | None
+    _buffer: bytes
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._size = 0  # of what waits
+        self._is_busy = False
+        self._is_full = False
+        self._give_up: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        super().connection_made(transport)
+        if self.processor is not None:
+            self.processor = Processor(self.iserver, transport, self.limits)
+            self.processor.set_policies(self.policies)
+
+    def connection_lost(self, ex: BaseException | None) -> None:
+        self._waiting.clear()
+        if self._give_up is not None:
+            self._give_up.cancel()
+        super().connection_lost(ex)
+
+    def data_received(self, data: bytes) -> None:
+        if self.processor is None or self.transport is None or self.transport.is_closing():
+            return
+        buffer = self._buffer + data if self._buffer else data
+        position, largest = 0, self.processor._limits.max_recv_buffer
+        while len(buffer) - position >= FRAME.size:
+            _, size = FRAME.unpack_from(buffer, position)
+            if not FRAME.size < size <= largest:
+                self.processor.end(ua.StatusCodes.BadTcpMessageTooLarge)
+                self.transport.close()
+                return
+            if len(buffer) - position < size:
+                break
+            self._waiting.append(buffer[position : position + size])
+            self._size += size
+            position += size
+        self._buffer = buffer[position:]
+        self._serve()
+
+    def pause_writing(self) -> None:
+        """The client does not read: nothing more is answered, and so nothing more is read, until it does."""
+        self._is_full = True
+        self._give_up = self._loop.call_later(PATIENCE, self._abort)
+        self._hold()
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        if self._give_up is not None:
+            self._give_up.cancel()
+            self._give_up = None
+        self._serve()
+
+    def _abort(self) -> None:
+        log.warning("opcua.client_does_not_read", client=str(self.peer_name))
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _serve(self) -> None:
+        """Answers what has come, in order, as long as nothing has to be waited for."""
+        if self.processor is None:
+            return
+        end = self._loop.time() + TURN
+        while self._waiting and not self._is_busy and not self._is_full:
+            if self._loop.time() > end:
+                self._is_busy = True
+                self._loop.call_soon(self._go_on)
+                break
+            frame = self._waiting.popleft()
+            self._size -= len(frame)
+            going_on = self.processor.receive(frame)
+            if isinstance(going_on, bool):
+                if not going_on:
+                    self._end()
+                    return
+            else:
+                self._is_busy = True
+                self._task = self._loop.create_task(self._wait(going_on))
+        self._hold()
+
+    def _go_on(self) -> None:
+        self._is_busy = False
+        self._serve()
+
+    async def _wait(self, going_on: Awaitable[bool]) -> None:
+        if await going_on:
+            self._go_on()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._waiting.clear()
+        if self.transport is not None:
+            self.transport.close()
+
+    def _hold(self) -> None:
+        """Reads on, or no more for now."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self._is_full or self._size > MAX_WAITING:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    async def _process_received_message_loop(self) -> None:
+        """asyncua starts this for every connection; `_serve` stands for it."""
+
+
+class Listener(BinaryServer):
+    """asyncua's TCP server with our protocol."""
+
+    iserver: BridgeInternalServer
+
+    def _make_protocol(self) -> OPCUAProtocol:
+        return Protocol(self.iserver, self._policies, self.clients, self.closing_tasks, self.limits)

@@ -1,0 +1,263 @@
+"""Monitored items and their queues (OPC 10000-4 §5.13.1). Nothing here knows the time.
+
+A queue holds encoded DataValues or event fields: nothing while it is empty, the bytes themselves for a single
+one, a list from the second on.
+"""
+
+import enum
+from collections.abc import Callable
+from struct import Struct
+from typing import Protocol
+
+from asyncua import ua
+
+from bridge.opcua.sources import Sampling, Source
+from bridge.opcua.subscriptions.event_filters import EventFilter, encode_fields
+from bridge.opcua.subscriptions.events import Event
+from bridge.opcua.subscriptions.filters import DataFilter
+
+_U32 = Struct("<I")
+_OVERFLOW = 0x480  # DataValue, Overflow (OPC 10000-4 §7.39.1)
+
+
+class Mode(enum.IntEnum):
+    """MonitoringMode."""
+
+    DISABLED = 0
+    SAMPLING = 1
+    REPORTING = 2
+
+
+_DISABLED, _REPORTING = Mode.DISABLED, Mode.REPORTING
+
+
+class Reporter(Protocol):
+    """The subscription of an item."""
+
+    @property
+    def waits(self) -> Callable[["Item"], None]:
+        """To be called with an item that has something to report."""
+
+    def triggers(self, item: "Item") -> None:
+        """The item has links, and something was queued in it."""
+
+
+class Item:
+    """What all monitored items have in common. `prefix` is the ClientHandle as it is sent.
+
+    `links` are the items that this one triggers, `linked_by` those that trigger it. `waiting`: the subscription
+    is to report it; `released`: although it only samples, because it was triggered.
+    """
+
+    __slots__ = (
+        "discard_oldest",
+        "id",
+        "linked_by",
+        "links",
+        "mode",
+        "prefix",
+        "queue",
+        "queue_size",
+        "released",
+        "subscription",
+        "waiting",
+    )
+
+    def __init__(self, number: int, subscription: Reporter) -> None:
+        self.id = number
+        self.subscription = subscription
+        self.mode = _DISABLED
+        self.prefix = b""
+        self.queue: bytes | list[bytes] | None = None
+        self.queue_size = 1
+        self.discard_oldest = True
+        self.waiting = self.released = False
+        self.links: dict[Item, None] | None = None
+        self.linked_by: dict[Item, None] | None = None
+
+    def configure(self, client_handle: int, queue_size: int, discard_oldest: bool) -> None:
+        """The parameters that creating and modifying have in common; what is queued too much goes."""
+        self.prefix = _U32.pack(client_handle)
+        self.queue_size, self.discard_oldest = queue_size, discard_oldest
+        if isinstance(self.queue, list):
+            kept = self.queue[-queue_size:] if discard_oldest else self.queue[:queue_size]
+            self.queue = kept if len(kept) > 1 else kept[0]
+
+    def put(self, data: bytes) -> None:
+        """Queues a notification."""
+        queue = self.queue
+        if queue is None or self.queue_size == 1:
+            self.queue = data
+        else:
+            entries = queue if type(queue) is list else [queue]
+            self.queue = entries  # type: ignore[assignment]
+            if len(entries) < self.queue_size:
+                entries.append(data)
+            else:
+                self.overflow(entries, data)  # type: ignore[arg-type]
+        if self.mode is _REPORTING and not self.waiting:
+            self.waiting = True
+            self.subscription.waits(self)
+        if self.links is not None:
+            self.subscription.triggers(self)
+
+    def overflow(self, entries: list[bytes], data: bytes) -> None:
+        """The queue is full, and has two places at least."""
+        raise NotImplementedError
+
+    def drain(self, most: int) -> list[bytes]:
+        """Takes the oldest notifications out of the queue."""
+        queue = self.queue
+        if queue is None:
+            return []
+        if type(queue) is bytes or len(queue) <= most:
+            self.queue = None
+            return [queue] if type(queue) is bytes else queue  # type: ignore[return-value]
+        taken = queue[:most]
+        self.queue = queue[most:]
+        return taken  # type: ignore[return-value]
+
+    def switch(self, mode: Mode) -> None:
+        """SetMonitoringMode (§5.13.4): an item that is disabled forgets, one that comes back begins anew."""
+        before, self.mode = self.mode, mode
+        if mode is _DISABLED:
+            self.queue = None
+        elif before is _DISABLED:
+            self.begin()
+        elif mode is _REPORTING and self.queue is not None and not self.waiting:
+            self.waiting = True
+            self.subscription.waits(self)
+
+    def begin(self) -> None:
+        """The item is no longer disabled."""
+
+    @property
+    def reports(self) -> bool:
+        """There is something in it that is to be reported."""
+        return self.queue is not None and (self.mode is _REPORTING or self.released)
+
+    def link(self, other: "Item") -> None:
+        """From now on this item triggers the other one."""
+        if self.links is None:
+            self.links = {}
+        if other.linked_by is None:
+            other.linked_by = {}
+        self.links[other] = other.linked_by[self] = None
+
+    def unlink(self, other: "Item") -> bool:
+        """False: there is no such link."""
+        if self.links is None or other not in self.links or other.linked_by is None:
+            return False
+        del self.links[other], other.linked_by[self]
+        self.links, other.linked_by = self.links or None, other.linked_by or None
+        return True
+
+    def close(self) -> None:
+        """The item was deleted."""
+        self.mode, self.queue = _DISABLED, None
+        for other in tuple(self.links or ()):
+            self.unlink(other)
+        for other in tuple(self.linked_by or ()):
+            other.unlink(self)
+
+
+class DataItem(Item):
+    """Monitors an attribute. `sampling` is None for one that takes every change.
+
+    `value`, `quality` and `source_time` are those that were queued last. `times` is a TimestampsToReturn.
+    """
+
+    __slots__ = ("dirty", "filter", "place", "quality", "sampling", "source", "source_time", "times", "value")
+
+    def __init__(self, number: int, subscription: Reporter, source: Source, times: int) -> None:
+        super().__init__(number, subscription)
+        self.source = source
+        self.times = times
+        self.filter: DataFilter | None = None
+        self.sampling: Sampling | None = None
+        self.dirty = False
+        self.place = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.value: object = None
+        self.quality: int | None = None
+        self.source_time: float | None = None
+
+    def take(self) -> None:
+        """The source has changed, or is to be sampled: queues what differs from what was queued last."""
+        if self.mode is _DISABLED:
+            return
+        source = self.source
+        sample = source.read()
+        value, quality, source_time, _ = sample
+        last = self.value
+        if self.filter is None:
+            if quality == self.quality and (value == last or (value != value and last != last)):  # noqa: PLR0124 - NaN
+                return
+        elif self.quality is not None:
+            before = last, self.quality, self.source_time, None
+            if not self.filter.passes(before, sample):
+                return
+        self.value, self.quality, self.source_time = value, quality, source_time
+        self.put(source.encoded(sample, self.times))
+
+    def repeat(self) -> None:
+        """Queues the present value, whether or not it was told before."""
+        self._forget()
+        self.take()
+
+    def begin(self) -> None:
+        self.repeat()
+
+    def overflow(self, entries: list[bytes], data: bytes) -> None:
+        if self.discard_oldest:
+            del entries[0]
+            entries[0] = marked(entries[0])
+            entries.append(data)
+        else:
+            entries[-1] = marked(data)
+
+
+def marked(data: bytes) -> bytes:
+    """A DataValue with the Overflow bit in its StatusCode, which stands in front of the times."""
+    end = len(data) - 8 * (data[0] >> 2 & 1) - 8 * (data[0] >> 3 & 1)
+    code = int.from_bytes(data[end - 4 : end], "little") | _OVERFLOW
+    return data[: end - 4] + _U32.pack(code) + data[end:]
+
+
+class EventItem(Item):
+    """Monitors a node's events. What does not fit is told by one event more (OPC 10000-4 §7.22.3)."""
+
+    __slots__ = ("filter", "lost", "node_id")
+
+    def __init__(self, number: int, subscription: Reporter, node_id: ua.NodeId) -> None:
+        super().__init__(number, subscription)
+        self.node_id = node_id
+        self.filter = EventFilter()
+        self.lost: Event | None = None
+
+    def tell(self, event: Event, lost: Callable[[], Event]) -> None:
+        """An event of the node; `lost` makes the one that says that others were lost."""
+        if self.mode is _DISABLED or not self.filter.passes(event):
+            return
+        if self.queue is not None and (1 if type(self.queue) is bytes else len(self.queue)) >= self.queue_size:
+            self.lost = self.lost or lost()
+        self.put(encode_fields(self.filter, event))
+
+    def overflow(self, entries: list[bytes], data: bytes) -> None:
+        if self.discard_oldest:
+            del entries[0]
+            entries.append(data)
+
+    def drain(self, most: int) -> list[bytes]:
+        taken = super().drain(most)
+        if self.lost is not None and taken:
+            told = encode_fields(self.filter, self.lost)
+            if self.discard_oldest:
+                taken.insert(0, told)
+                self.lost = None
+            elif self.queue is None:
+                taken.append(told)
+                self.lost = None
+        return taken
