@@ -1,0 +1,189 @@
+"""The points as an OPC UA client reads them, compared with what the stations have said."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from asyncua import Client, ua
+
+from tests.chaos.messages import Broken
+from tests.chaos.said import Value, seconds
+from tests.chaos.station import Charge, Station
+from tests.chaos.stored import Row
+
+GOOD, LAST, WAITING = "Good", "UncertainLastUsableValue", "BadWaitingForInitialData"
+UNKNOWN = "BadNodeIdUnknown"
+
+
+class Point(NamedTuple):
+    """A point as an OPC UA client reads it. `time`: its SourceTimestamp in Unix seconds."""
+
+    value: Any
+    status: str
+    time: float | None
+
+    def __str__(self) -> str:
+        return f"{self.value!r} ({self.status}, {self.time})"
+
+
+def point(found: ua.DataValue) -> Point:
+    value = found.Value.Value if found.Value is not None else None
+    if hasattr(value, "timestamp"):
+        value = value.timestamp()
+    stamp = found.SourceTimestamp
+    return Point(value, found.StatusCode.name, None if stamp is None else stamp.timestamp())
+
+
+async def read(client: Client, paths: Iterable[str]) -> dict[str, Point]:
+    """Points by their paths; in one request."""
+    asked = list(paths)
+    found = await client.read_attributes([client.get_node(f"ns=2;s={path}") for path in asked], ua.AttributeIds.Value)
+    return dict(zip(asked, map(point, found), strict=True))
+
+
+def paths(stations: Iterable[Station]) -> list[str]:
+    """The points that these stations have given something to show."""
+    return [
+        f"{station.identity}.{path}"
+        for station in stations
+        for path in [*station.said.now, *_transaction_points(station), "State.Connected"]
+    ]
+
+
+START = ("Id", "IdTag", "MeterStart", "Time")
+STOP = ("Id", "IdTag", "Reason", "MeterStop", "Energy", "Time")
+
+
+def _transaction_points(station: Station) -> list[str]:
+    names = [f"Start.{name}" for name in START] + [f"Stop.{name}" for name in STOP]
+    folders = [f"Connector{connector.number}.Transaction" for connector in station.outlets]
+    return [f"{folder}.{name}" for folder in folders for name in (*names, "Active", "Id", "IdTag", "Energy")]
+
+
+def _allows(allowed: Iterable[Value], found: Point) -> bool:
+    return any(
+        value == found.value and (time is None or (found.time is not None and abs(time - found.time) < 1e-3))
+        for value, time in allowed
+    )
+
+
+def check_settled(station: Station, points: Mapping[str, Point]) -> None:
+    """The points of a station that has said all that it has to say."""
+    own = _own(station, points)
+    _expect(station, "State.Connected", own["State.Connected"], True, GOOD)
+    for path, allowed in station.said.now.items():
+        if not _allows(allowed, own[path]) or own[path].status != GOOD:
+            raise Broken(f"{station.identity}.{path} is {own[path]}; it was told {allowed}")
+    for path, wanted in _transactions(station).items():
+        _expect(station, path, own[path], wanted, GOOD, LAST)
+    for connector in station.outlets:
+        if connector.charge is not None:
+            for name in ("Active", "Id", "IdTag", "Energy"):
+                path = f"Connector{connector.number}.Transaction.{name}"
+                _expect(station, path, own[path], own[path].value, GOOD)
+
+
+def _own(station: Station, points: Mapping[str, Point]) -> dict[str, Point]:
+    """A station's points, by their paths below it."""
+    prefix = f"{station.identity}."
+    return {path.removeprefix(prefix): found for path, found in points.items() if path.startswith(prefix)}
+
+
+def _expect(station: Station, path: str, found: Point, value: Any, *statuses: str) -> None:
+    if found.value != value or found.status not in statuses:
+        raise Broken(f"{station.identity}.{path} is {found}; it must be {value!r}, {' or '.join(statuses)}")
+
+
+def _transactions(station: Station) -> dict[str, Any]:
+    """Transaction.* of a station all of whose messages have been answered."""
+    wanted: dict[str, Any] = {}
+    for connector in station.outlets:
+        charges = [charge for charge in station.charges if charge.connector == connector.number]
+        ended = charges[:-1] if connector.charge is not None else charges
+        # The points of a transaction that has ended are written some seconds later: a kill may lose them.
+        if charges and not charges[-1].old:
+            wanted |= _below(connector.number, _started(charges[-1]))
+        if ended and not ended[-1].old:
+            wanted |= _below(connector.number, _ended(ended[-1]))
+        if connector.charge is not None:
+            wanted |= _below(connector.number, _running(connector.charge, connector.meter))
+        elif charges and not charges[-1].old:
+            wanted |= _below(connector.number, {"Active": False, "Id": "", "IdTag": ""})
+        else:
+            wanted |= _below(connector.number, {"Active": False})
+    return wanted
+
+
+def _below(connector: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"Connector{connector}.Transaction.{key}": value for key, value in values.items()}
+
+
+def _started(charge: Charge) -> dict[str, Any]:
+    start = charge.start
+    return {
+        "Start.Id": str(charge.id),
+        "Start.IdTag": start["idTag"],
+        "Start.MeterStart": float(start["meterStart"]),
+        "Start.Time": seconds(start["timestamp"]),
+    }
+
+
+def _ended(charge: Charge) -> dict[str, Any]:
+    stop = charge.stop
+    assert stop is not None
+    energy = float(stop["meterStop"] - charge.start["meterStart"])
+    values: dict[str, Any] = {
+        "Stop.Id": str(charge.id),
+        "Stop.Reason": stop.get("reason", "Local"),
+        "Stop.MeterStop": float(stop["meterStop"]),
+        "Stop.Energy": energy,
+        "Stop.Time": seconds(stop["timestamp"]),
+    }
+    return values
+
+
+def _running(charge: Charge, meter: int) -> dict[str, Any]:
+    return {
+        "Active": True,
+        "Id": str(charge.id),
+        "IdTag": charge.start["idTag"],
+        "Energy": float(meter - charge.start["meterStart"]),
+    }
+
+
+def check_away(station: Station, points: Mapping[str, Point]) -> None:
+    """The points of a station that is not connected, or not yet: the last values, and marked as that."""
+    own = _own(station, points)
+    connected, sure = own.pop("State.Connected"), station.said.sure
+    if connected.status == UNKNOWN and not sure:
+        return  # never answered; or the bridge was killed before it had written that there is such a station
+    _expect(station, "State.Connected", connected, False, GOOD)
+    for path, found in own.items():
+        allowed = station.said.now.get(path, [])
+        if found.status == LAST:
+            right = not allowed or _allows(allowed, found)
+        else:
+            right = found.status in (WAITING, UNKNOWN) and path not in sure
+        if not right:
+            raise Broken(f"{station.identity}.{path} is {found} and the station is away; it was told {allowed}")
+
+
+def check_restored(station: Station, points: Mapping[str, Point], rows: Iterable[Row]) -> None:
+    """The points after a start, before any station has come: transactions are as they are in the store."""
+    check_away(station, points)
+    own = _own(station, points)
+    opened = {row.connector: row for row in rows if row.station == station.identity and row.stop_time is None}
+    for connector in station.outlets:
+        _check_restored_transaction(station, own, f"Connector{connector.number}", opened)
+
+
+def _check_restored_transaction(
+    station: Station, own: Mapping[str, Point], name: str, opened: Mapping[str, Row]
+) -> None:
+    row, at = opened.get(name), f"{name}.Transaction"
+    found = own[f"{at}.Active"]
+    if bool(found.value) != (row is not None):
+        raise Broken(f"{station.identity}.{at}.Active is {found}; the store has {row}")
+    if row is not None:
+        wanted = {"Id": str(row.id), "IdTag": row.id_tag, "Start.Id": str(row.id), "Start.Time": row.start_time}
+        for key, value in wanted.items():
+            _expect(station, f"{at}.{key}", own[f"{at}.{key}"], value, LAST)

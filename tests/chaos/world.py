@@ -1,0 +1,253 @@
+"""A depot on a bad day: stations and clients through bad networks to a bridge that is killed again and again."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from asyncua import Client
+
+from bridge.project import init
+from tests.chaos import proxy, shown, stored
+from tests.chaos.hmi import Hmi
+from tests.chaos.messages import Broken
+from tests.chaos.program import CONFIG, Program
+from tests.chaos.proxy import Proxy
+from tests.chaos.said import Clock, Said
+from tests.chaos.shown import Point
+from tests.chaos.station import Station
+
+WAIT = 30.0  # s until something that has to happen has not
+STATIONS, CLIENTS = 6, 2
+
+
+class World:
+    """`cycles` lives of the bridge. All choices come from `seed`, each part's from a generator of its own."""
+
+    def __init__(self, folder: Path, seed: int, show: Callable[[str], None]) -> None:
+        self.seed = seed
+        self.counts: Counter[str] = Counter()
+        self.cycle = 0
+        self._show = show
+        self._folder = folder
+        self._rng = self._random("world")
+        self.program = Program(folder)
+        self._outside = Proxy(self._random("stations' network"), proxy.STATIONS, messages=True)
+        self._office = Proxy(self._random("clients' network"), proxy.CLIENTS, messages=False)
+        self.stations: list[Station] = []
+        self.clients: list[Hmi] = []
+        self._lives: list[asyncio.Task[None]] = []
+        self._trap: tuple[str, asyncio.Event] | None = None
+
+    def _random(self, name: str) -> random.Random:
+        return random.Random(f"{self.seed}/{name}")  # noqa: S311 - to be repeated, not to be secret
+
+    async def run(self, cycles: int) -> None:
+        """Raises Broken, or what else goes wrong."""
+        init(self._folder)
+        (self._folder / "config.toml").write_text(CONFIG, "utf-8")
+        await self._outside.start()
+        await self._office.start()
+        self._outside.seen = self._watch
+        self._populate()
+        try:
+            for self.cycle in range(1, cycles + 1):
+                await self._guarded(self._cycle(last=self.cycle == cycles))
+        finally:
+            for task in self._lives:
+                task.cancel()
+            await asyncio.gather(*self._lives, return_exceptions=True)
+            await self._outside.stop()
+            await self._office.stop()
+            await self.program.close()
+
+    def _populate(self) -> None:
+        url = f"ws://127.0.0.1:{self._outside.port}/ocpp/"
+        for number in range(1, STATIONS + 1):
+            rng = self._random(f"CP{number}")
+            clock = Clock(rng)
+            self.stations.append(Station(f"CP{number}", url, rng, clock, Said(clock.believed)))
+        for number in range(1, CLIENTS + 1):
+            name = f"client {number}"
+            self.clients.append(Hmi(name, self._client_url, lambda: shown.paths(self.stations), self._random(name)))
+        self._lives = [asyncio.create_task(one.live()) for one in (*self.stations, *self.clients)]
+
+    def _client_url(self) -> str:
+        return f"opc.tcp://127.0.0.1:{self._office.port}/ocpp-bridge"
+
+    def _watch(self, message: str) -> None:
+        if self._trap is not None and self._trap[0] in message:
+            self._trap[1].set()
+
+    async def _guarded(self, cycle: object) -> None:
+        """Ends a cycle as soon as somebody has found something broken."""
+        task = asyncio.ensure_future(cycle)  # type: ignore[call-overload]
+        await asyncio.wait([task, *self._lives], return_when=asyncio.FIRST_COMPLETED)
+        for life in self._lives:
+            if life.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                life.result()
+        await task
+
+    # A life of the bridge
+
+    async def _cycle(self, *, last: bool) -> None:
+        rng, started = self._rng, time.monotonic()
+        rows = self._check_store()
+        await self.program.launch()
+        if rng.random() < 0.1 and not last:
+            await asyncio.sleep(rng.uniform(0.0, 2.0))
+            await self._end("kill while it starts")
+            return
+        await self.program.ready()
+        up = time.monotonic()
+        await self._check_restored(rows)
+        self._open()
+        await self.program.prepare()
+        if last or rng.random() < 0.35:
+            await asyncio.sleep(rng.uniform(0.0, 0.4))
+            await self._check_calm()
+        how = (
+            "stop"
+            if last
+            else rng.choices(("kill", "kill at a message", "stop", "kill while it stops"), (5, 5, 2, 1))[0]
+        )
+        await asyncio.sleep(rng.uniform(0.0, 1.0))
+        if how == "kill at a message":
+            await self._message(rng.choice(("StartTransaction", "StopTransaction", "MeterValues", "Boot")))
+            await asyncio.sleep(rng.choice((0.0, rng.uniform(0, 0.004))))
+        await self._end(how)
+        if last:
+            self._check_store()
+        took = f"{up - started:.1f} s to start, {time.monotonic() - up:.1f} s up"
+        self._show(f"cycle {self.cycle}: {how}, {took}, {sum(len(s.charges) for s in self.stations)} transactions")
+
+    async def _message(self, action: str) -> None:
+        """Waits for a message to the bridge, for a while."""
+        self._trap = f'"{action}', asyncio.Event()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._trap[1].wait()
+        self._trap = None
+
+    def _open(self) -> None:
+        self._outside.target, self._office.target = self.program.ocpp, self.program.opcua
+        for network in (self._outside, self._office):
+            network.storm()
+            network.open = True
+
+    async def _end(self, how: str) -> None:
+        self.counts[how] += 1
+        if how.startswith("kill") and how != "kill while it stops":
+            await self.program.kill()
+        else:
+            self.program.terminate()
+            if how == "stop":
+                code = await self.program.ended()
+                if code != 0:
+                    raise Broken(f"the exit code is {code}")
+            else:
+                await asyncio.sleep(self._rng.uniform(0.0, 0.1))
+                await self.program.kill()
+        for network in (self._outside, self._office):
+            network.shut()
+        if how.startswith("kill"):
+            for station in self.stations:
+                station.bridge_killed()
+        if self.program.errors:
+            raise Broken("the bridge has logged errors:\n" + "\n".join(self.program.errors[:5]))
+
+    # What must hold
+
+    def _check_store(self) -> list[stored.Row]:
+        rows = stored.read_store(self.program.store)
+        stored.check_store(rows, self.stations)
+        self.counts["transactions"] = len(rows)
+        return rows
+
+    async def _check_restored(self, rows: list[stored.Row]) -> None:
+        points = await self._read()
+        for station in self.stations:
+            shown.check_restored(station, points, rows)
+        self.counts["points after a restart"] += len(points)
+
+    async def _read(self) -> dict[str, Point]:
+        async with Client(self.program.opcua_url, timeout=WAIT) as client:
+            return await shown.read(client, shown.paths(self.stations))
+
+    async def _check_calm(self) -> None:
+        """The storm is over, and some stations stay away: every point says what is so."""
+        self._outside.calm()
+        self._office.calm()
+        for station in self.stations:
+            station.away = self._rng.random() < 0.2
+            station.calm = not station.away
+        for client in self.clients:
+            client.calm = True
+        try:
+            await self._settled()
+        finally:
+            for one in (*self.stations, *self.clients):
+                one.calm = False
+            for station in self.stations:
+                station.away = False
+                station.settled.clear()
+        self.counts["calm"] += 1
+
+    async def _settled(self) -> None:
+        present = [station for station in self.stations if not station.away]
+        while True:
+            try:
+                async with asyncio.timeout(WAIT):
+                    for station in present:
+                        await station.settled.wait()
+            except TimeoutError:
+                raise Broken(f"not settled: {[s.identity for s in present if not s.settled.is_set()]}") from None
+            before = [station.connections for station in present]
+            try:
+                await self._check_points(present)
+            except Broken:
+                # On a machine that is too busy for the pings a connection ends without anybody's fault.
+                await asyncio.sleep(0.1)
+                steady = all(station.settled.is_set() for station in present)
+                if steady and before == [station.connections for station in present]:
+                    raise
+                self.counts["disturbed"] += 1
+            else:
+                return
+
+    async def _check_points(self, present: list[Station]) -> None:
+        absent = [station for station in self.stations if station.away]
+        points = await self._gone(absent)
+        for station in present:
+            shown.check_settled(station, points)
+        for station in absent:
+            shown.check_away(station, points)
+        for client in self.clients:
+            await self._check_client(client, points)
+        self.counts["points"] += len(points)
+
+    async def _gone(self, absent: list[Station]) -> dict[str, Point]:
+        """The points, once the bridge has noticed who is away."""
+        give_up = time.monotonic() + WAIT
+        while True:
+            points = await self._read()
+            connected = [one for one in absent if points[f"{one.identity}.State.Connected"].value is True]
+            if not connected or time.monotonic() > give_up:
+                return points
+            await asyncio.sleep(0.05)
+
+    async def _check_client(self, client: Hmi, points: dict[str, Point]) -> None:
+        try:
+            async with asyncio.timeout(WAIT):
+                await client.until(points)
+        except TimeoutError:
+            different = client.differences(points) or "it could not connect"
+            raise Broken(f"{client.name} was not told: {different}") from None
+        if client.broken:
+            raise Broken(client.broken[0])
+        self.counts["points that a client was told"] += len(client.seen)
