@@ -214,7 +214,9 @@ class Reader:
         if not encoding & 0x80:
             if encoding & 0x40 or kind == _VARIANT:
                 raise malformed()
-            return ua.Variant(self._value(kind), _variant_type(kind), None, False)
+            value = self._value(kind)
+            # asyncua has no null of these types
+            return ua.Variant() if value is None and kind in _NEVER_NULL else ua.Variant(value, _variant_type(kind), None, False)
         value = self._array(kind)
         if not encoding & 0x40:
             return ua.Variant(value, _variant_type(kind), None, True)
@@ -242,6 +244,7 @@ class Reader:
 
 _GUID_OR_BYTES = 5  # the last of the encodings of a NodeId
 _VARIANT, _DIAGNOSTIC_INFO, _LAST_RESERVED = 24, 25, 31
+_NEVER_NULL = frozenset((16, *range(_DIAGNOSTIC_INFO + 1, _LAST_RESERVED + 1)))  # XmlElement, and those to come
 
 
 def _fixed(format_: str) -> Callable[[Reader], Any]:

@@ -126,6 +126,11 @@ def test_data_values_are_read_as_asyncua_writes_them(value):
     assert found == value
 
 
+@pytest.mark.parametrize("kind", [16, *range(26, 32)])
+def test_a_null_of_a_type_that_asyncua_has_no_null_of_is_a_null_variant(kind):
+    assert read(bytes([kind]) + b"\xff" * 4, "variant") == ua.Variant()
+
+
 @given(variants(), st.integers(0, 2**32 - 1), *(st.none() | whole(63, signed=False) for _ in range(2)))
 def test_data_values_are_written_as_they_are_read(variant, code, source, server):
     found = read(encoding.data_value(encoding.variant(variant), code, source, server), "data_value")
