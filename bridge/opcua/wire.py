@@ -215,8 +215,9 @@ class Reader:
             if encoding & 0x40 or kind == _VARIANT:
                 raise malformed()
             value = self._value(kind)
-            # asyncua has no null of these types
-            return ua.Variant() if value is None and kind in _NEVER_NULL else ua.Variant(value, _variant_type(kind), None, False)
+            if value is None and kind in _NEVER_NULL:  # asyncua has no null of these types
+                return ua.Variant()
+            return ua.Variant(value, _variant_type(kind), None, False)
         value = self._array(kind)
         if not encoding & 0x40:
             return ua.Variant(value, _variant_type(kind), None, True)
