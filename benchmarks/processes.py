@@ -43,9 +43,12 @@ class Child:
 
     def tell(self, **request: Any) -> None:
         """Gives the process something to do."""
+        self.write(json.dumps(request))
+
+    def write(self, line: str) -> None:
         stdin = self._process.stdin
         assert stdin is not None
-        stdin.write(json.dumps(request) + "\n")
+        stdin.write(line + "\n")
         stdin.flush()
 
     def answer(self) -> dict[str, Any]:
@@ -133,22 +136,31 @@ def module(name: str, *arguments: str) -> Iterator[Child]:
 def bridge(settings: Mapping[str, str] | None = None) -> Iterator[RunningBridge]:
     """A bridge with the shipped configuration on free ports; `settings` are environment variables."""
     with tempfile.TemporaryDirectory(prefix="ocpp-bridge-bench-") as scratch:
-        folder, log = Path(scratch, "project"), Path(scratch, "bridge.jsonl")
+        folder = Path(scratch, "project")
         init(folder)
-        ocpp, opcua = free_port(), free_port()
-        endpoint = f"opc.tcp://127.0.0.1:{opcua}/ocpp-bridge"
-        environment = {
-            **os.environ,
-            "OCPP_BRIDGE__OCPP__PORT": str(ocpp),
-            "OCPP_BRIDGE__OPCUA__ENDPOINT": endpoint,
-            "OCPP_BRIDGE__LOG__FORMAT": "json",
-            **(settings or {}),
-        }
-        with log.open("w", encoding="utf-8") as output:
-            options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "env": environment}
-            with running([*PROGRAM, "run", "--project", str(folder)], **options) as process:
-                _wait_until_started(process, log)
-                yield RunningBridge(process, f"ws://127.0.0.1:{ocpp}/ocpp/", endpoint, log)
+        with bridge_of(folder, free_port(), free_port(), settings) as started:
+            yield started
+
+
+@contextmanager
+def bridge_of(
+    folder: Path, ocpp: int, opcua: int, settings: Mapping[str, str] | None = None
+) -> Iterator[RunningBridge]:
+    """A bridge of a project folder on these ports; its log lies beside the folder."""
+    log = folder.with_name("bridge.jsonl")
+    endpoint = f"opc.tcp://127.0.0.1:{opcua}/ocpp-bridge"
+    environment = {
+        **os.environ,
+        "OCPP_BRIDGE__OCPP__PORT": str(ocpp),
+        "OCPP_BRIDGE__OPCUA__ENDPOINT": endpoint,
+        "OCPP_BRIDGE__LOG__FORMAT": "json",
+        **(settings or {}),
+    }
+    with log.open("w", encoding="utf-8") as output:
+        options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "env": environment}
+        with running([*PROGRAM, "run", "--project", str(folder)], **options) as process:
+            _wait_until_started(process, log)
+            yield RunningBridge(process, f"ws://127.0.0.1:{ocpp}/ocpp/", endpoint, log)
 
 
 def own_rss() -> int:

@@ -14,9 +14,11 @@ from bridge import __version__
 from bridge.commands.queue import CommandQueue
 from bridge.config import Config
 from bridge.errors import Problem, ProjectError
+from bridge.garbage import Garbage
 from bridge.ocpp.server import OcppServer
 from bridge.opcua.server import OpcUaServer, OpcUaSettings
 from bridge.opcua.settings import Limits
+from bridge.pauses import Pauses
 from bridge.points.rows import Value
 from bridge.points.table import load_table
 from bridge.points.tree import Tree, Update
@@ -69,6 +71,7 @@ class Bridge:
             clock=clock,
             done=self.stations.command_done,
         )
+        self._commands.restore(self.stations.group)
         self.ocpp = OcppServer(config.ocpp, self.stations, Credentials(self.store.password_hash))
         self.opcua = OpcUaServer(
             self.tree,
@@ -87,6 +90,8 @@ class Bridge:
             dynamic=table.measurands.row_of,
         )
         self._context = context
+        self._pauses = Pauses()
+        self._garbage = Garbage()
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -100,8 +105,8 @@ class Bridge:
             await self.stop()
             raise
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
-        gc.collect()
-        gc.freeze()  # what lives as long as the program is not looked through again and again
+        self._garbage.start()
+        self._pauses.start()
         log.info("bridge.started", ocpp=self.ocpp.url, opcua=self.opcua.endpoint)
 
     async def _open_opcua(self) -> None:
@@ -113,6 +118,8 @@ class Bridge:
 
     async def stop(self) -> None:
         """Closes the stations' connections (1012), ends the commands, writes what is left to write."""
+        self._pauses.stop()
+        self._garbage.stop()
         if self._ticking is not None:
             self._ticking.cancel()
         await self.ocpp.stop()
@@ -130,6 +137,8 @@ class Bridge:
         for tick in itertools.count(1):
             await asyncio.sleep(TICK)
             try:
+                for _ in self.stations.tick(self._clock()):
+                    await asyncio.sleep(0)
                 before = self._tick_once(before)
                 if tick % TICKS_TO_WRITE == 0:
                     await self._last_values.flush(self._clock())
@@ -137,8 +146,9 @@ class Bridge:
                 log.exception("tick.failed")
 
     def _tick_once(self, before: int) -> int:
-        """Once a second: counters, what fell silent, edits of another process."""
-        self.stations.tick(self._clock())
+        """Once a second: counters, edits of another process."""
+        self._pauses.turn()
+        self._garbage.turn(self.stations.ended)
         edits = self.store.poll_external()
         if edits is not None:
             self.stations.take_edits(edits)
@@ -148,6 +158,8 @@ class Bridge:
             MessagesPerSecond=(received - before) / TICK,
             StoreQueue=self.store.queue_length,
             ServiceLevel=255 if self.store.healthy else 100,
+            LongestPause=round(self._pauses.longest, 3),
+            RecentPause=round(self._pauses.recent, 3),
         )
         return received
 

@@ -1,4 +1,5 @@
-"""The demonstration: a bridge on a temporary project, stations that charge, and their points read back.
+"""The demonstration: a bridge on a temporary project, stations of every OCPP version that charge, and their points,
+which are the same for all, read back.
 
 The points come through a real OPC UA subscription, as an HMI gets them, and from nowhere else.
 """
@@ -15,7 +16,7 @@ from asyncua.common.subscription import DataChangeEvent, Subscription
 from bridge.app import Bridge
 from bridge.config import Config, OcppConfig, OpcuaConfig, StationConfig
 from bridge.project import Project
-from bridge.simulator import Simulator
+from bridge.simulator import Simulator, Version
 
 Cell = str | int | float | bool | None
 
@@ -24,6 +25,8 @@ PUBLISHING_INTERVAL = 200  # ms
 CONNECTORS = 2  # of a station
 SESSION_TIMEOUT = 60_000  # ms
 PREFIX = "CP"  # CP0001, CP0002 …
+VERSIONS: tuple[Version, ...] = ("1.6", "2.0.1", "2.1")  # of the first, the second and the third station, and so on
+WIDEST = 13  # characters of a cell
 #: a minute of the stations' life is a second of ours: in 10 s a car charges a few percent
 SPEED = 60.0
 
@@ -38,8 +41,9 @@ POINTS: Mapping[str, str] = {
     "SoC %": "MeterValues.SoC",
     "Stopped by": "Transaction.Stop.Reason",
 }
-CONNECTED = "Connected"
-COLUMNS = ("Station", "Connector", CONNECTED, *POINTS)
+#: column → the point of the station that it shows
+STATION_POINTS: Mapping[str, str] = {"OCPP": "State.OcppVersion", "Connected": "State.Connected"}
+COLUMNS = ("Station", "Connector", *STATION_POINTS, *POINTS)
 
 
 class Demo:
@@ -73,7 +77,8 @@ class Demo:
     def _add_row(self, station: str, connector: str) -> None:
         row: dict[str, Cell] = {**dict.fromkeys(COLUMNS), "Station": station, "Connector": connector}
         self._rows.append(row)
-        self._shown.setdefault(f"{station}.State.Connected", []).append((row, CONNECTED))
+        for column, point in STATION_POINTS.items():
+            self._shown.setdefault(f"{station}.{point}", []).append((row, column))
         for column, point in POINTS.items():
             self._shown[f"{station}.{connector}.{point}"] = [(row, column)]
 
@@ -107,6 +112,7 @@ class Demo:
             self._stations,
             connectors=CONNECTORS,
             prefix=PREFIX,
+            ocpp=VERSIONS,
             speed=SPEED,
             charge_time=10 * SPEED,
             pause=3 * SPEED,
@@ -134,10 +140,17 @@ class Demo:
                     self._show(row, column, event.value)
 
     def _show(self, row: dict[str, Cell], column: str, value: Any) -> None:
-        before, row[column] = row[column], round(value, 1) if isinstance(value, float) else value
+        before, row[column] = row[column], _short(value)
         if column == "Status" and value != before and value:
             self._on_status(str(row["Station"]), str(row["Connector"]), str(value))
         elif column == "Transaction" and value:
             self.charging.add(value)
         elif column == "Active" and before is True and value is False:
             self.stopped += 1
+
+
+def _short(value: Any) -> Cell:
+    """As the table has room for it: the transactions of 2.x are UUIDs."""
+    if isinstance(value, str) and len(value) > WIDEST:
+        return f"{value[: WIDEST - 1]}…"
+    return round(value, 1) if isinstance(value, float) else value

@@ -12,6 +12,7 @@ from bridge.station.configuration import FOLDER as CONFIGURATION
 from bridge.station.configuration import configuration_row
 from bridge.station.model import Model
 from bridge.station.scripted import CUSTOM, custom_row
+from bridge.station.v2.addressing import STATION, parse_name
 from bridge.store.records import ValueRecord
 
 #: stands for a station, or a connector's number, where a path is that of every one
@@ -20,7 +21,7 @@ NAMESPACE = 2  # urn:ocpp-bridge:points
 COLUMNS = ("path", "node_id", "type", "unit", "access", "source", "description")
 VALUE_COLUMNS = ("value", "quality", "time")
 
-_CONNECTOR = re.compile(r"Connector([1-9]\d*)\.(.+)")
+_CONNECTOR = re.compile(r"(Connector[1-9]\d*(?:_[1-9]\d*)?)\.(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,9 @@ def any_station(model: Model) -> Iterator[Line]:
     yield from _lines(ANY_STATION, model.station.layout)
 
 
-def any_connector(model: Model, number: int | None = None) -> Iterator[Line]:
-    """The points of every connector, or of connector `number`, of every station."""
-    yield from _lines(f"{ANY_STATION}.Connector{number or ANY_CONNECTOR}", model.connector.layout)
+def any_connector(model: Model, name: str = f"Connector{ANY_CONNECTOR}") -> Iterator[Line]:
+    """The points of every connector, or of the one called `name` (`Connector2`), of every station."""
+    yield from _lines(f"{ANY_STATION}.{name}", model.connector.layout)
 
 
 def the_bridge(layout: Layout) -> Iterator[Line]:
@@ -78,25 +79,29 @@ def the_bridge(layout: Layout) -> Iterator[Line]:
 
 
 def a_station(
-    name: str, model: Model, connectors: Iterable[int], values: Iterable[ValueRecord]
-) -> dict[int, list[Line]]:
-    """The points of the station `name` by connector, 0 for its own, with the points that it got at run time.
+    name: str, model: Model, connectors: Iterable[str], values: Iterable[ValueRecord]
+) -> dict[str, list[Line]]:
+    """The points of the station `name` by connector (`Connector1`), "" for its own, with the points that it got at
+    run time.
 
     `connectors` are those that are known to exist, besides those that `values`, its last ones, speak of.
     """
-    found: dict[int, dict[str, ValueRecord]] = {0: {}, **{number: {} for number in sorted(connectors)}}
+    found: dict[str, dict[str, ValueRecord]] = {"": {}, **{connector: {} for connector in connectors}}
     for value in values:
         key = value.path.removeprefix(f"{name}.")
         if match := _CONNECTOR.fullmatch(key):
-            found.setdefault(int(match[1]), {})[match[2]] = value
+            found.setdefault(match[1], {})[match[2]] = value
         else:
-            found[0][key] = value
-    parts = {number: model.connector if number else model.station for number in sorted(found)}
+            found[""][key] = value
+    parts = {
+        connector: model.connector if connector else model.station
+        for connector in sorted(found, key=lambda connector: parse_name(connector) or STATION)
+    }
     return {
-        number: list(
-            _lines(f"{name}.Connector{number}" if number else name, part.layout, found[number], model.measurands)
+        connector: list(
+            _lines(f"{name}.{connector}" if connector else name, part.layout, found[connector], model.measurands)
         )
-        for number, part in parts.items()
+        for connector, part in parts.items()
     }
 
 

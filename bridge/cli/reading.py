@@ -4,6 +4,7 @@ import contextlib
 import enum
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Annotated, TypeVar
 
 import tomli
@@ -22,6 +23,10 @@ from bridge.points.values import parse_time
 from bridge.project import Project
 from bridge.scripting import InlineRunner
 from bridge.station.model import Model, bridge_layout, build_models, layouts
+from bridge.station.transactions import UNKNOWN
+from bridge.station.v2.addressing import parse_name
+from bridge.station.v2.stored import states
+from bridge.station.v2.transaction import TransactionState
 from bridge.store import Transaction
 
 T = TypeVar("T")
@@ -79,7 +84,10 @@ def points(
         typer.Option("--station", metavar="ID", help="A station of the store, with its last values."),
     ] = None,
     connector: Annotated[
-        int | None, typer.Option("--connector", metavar="N", min=0, help="Only this connector; 0: the station's own.")
+        str | None,
+        typer.Option(
+            "--connector", metavar="N", help="Only this connector, such as 1 or 1_2; 0: the station's own points."
+        ),
     ] = None,
     form: Annotated[
         PointsFormat,
@@ -96,10 +104,11 @@ def points(
             raise typer.BadParameter(what, param_hint="--format nodeset")
         _print_nodeset(layouts(table, models))
         return
+    name = None if connector is None else _connector_name(connector)
     if station_id is None:
-        lines = _of_any_station(table, models[config.ocpp.versions[0]], connector)
+        lines = _of_any_station(table, models[config.ocpp.versions[0]], name)
     else:
-        lines = _of_station(found, config, models, station_id, connector)
+        lines = _of_station(found, config, models, station_id, name)
     values = listing.VALUE_COLUMNS if station_id is not None else ()
     cells = (line.cells() for line in lines)
     if form is PointsFormat.TABLE:
@@ -126,7 +135,7 @@ def transactions(
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Print the transactions: times in UTC, energies in Wh, empty while it runs."""
+    """Print the transactions, those of OCPP 1.6 first: times in UTC, energies in Wh, empty while it runs."""
     found, config = load(project)
     try:
         begin = None if since is None else parse_time(since)
@@ -134,7 +143,9 @@ def transactions(
         what = f"{error}; expected ISO 8601 such as 2026-01-31 or 2026-01-31T12:00:00Z"
         raise typer.BadParameter(what, param_hint="--since") from None
     with peek(found, config) as reader:
-        show(TRANSACTION_COLUMNS, map(_transaction, reader.transactions(begin)), form)
+        of_16 = map(_transaction, reader.transactions(begin))
+        of_2 = (_state(station, state) for station, state in states(reader.events()) if _began(state, begin))
+        show(TRANSACTION_COLUMNS, chain(of_16, of_2), form)
 
 
 def _attempt(work: Callable[[], T], problems: list[Problem]) -> T | None:
@@ -160,7 +171,17 @@ def _script_problems(project: Project, names: tuple[str, ...]) -> list[Problem]:
     return problems + InlineRunner.check([path for path in paths if path is not None])
 
 
-def _of_any_station(table: Table, model: Model, connector: int | None) -> Iterator[Line]:
+def _connector_name(number: str) -> str:
+    """`Connector<number>`; "" for 0, the station itself."""
+    name = f"Connector{number}"
+    if number != "0" and parse_name(name) is None:
+        raise typer.BadParameter(
+            "expected a number such as 2, or 1_2 for connector 2 of EVSE 1", param_hint="--connector"
+        )
+    return "" if number == "0" else name
+
+
+def _of_any_station(table: Table, model: Model, connector: str | None) -> Iterator[Line]:
     if connector:
         yield from listing.any_connector(model, connector)
         return
@@ -171,19 +192,20 @@ def _of_any_station(table: Table, model: Model, connector: int | None) -> Iterat
 
 
 def _of_station(
-    project: Project, config: Config, models: dict[str, Model], identity: str, connector: int | None
+    project: Project, config: Config, models: dict[str, Model], identity: str, connector: str | None
 ) -> Iterator[Line]:
     with peek(project, config) as reader:
         record = station(reader, identity)
         values = [value for value in reader.values() if value.path.startswith(f"{record.name}.")]
     model = models.get(record.version or "") or models[config.ocpp.versions[-1]]
     declared = next((declared.connectors for declared in config.station if declared.id == identity), 0)
-    found = listing.a_station(record.name, model, range(1, declared + 1), values)
+    found = listing.a_station(record.name, model, [f"Connector{n}" for n in range(1, declared + 1)], values)
     if connector is not None and connector not in found:
-        known = ", ".join(str(number) for number in found if number) or "none"
-        raise ProjectError([Problem(identity, "", f"has no connector {connector} yet; known are: {known}")])
-    for number, lines in found.items():
-        if connector is None or number == connector:
+        known = ", ".join(name.removeprefix("Connector") for name in found if name) or "none"
+        number = connector.removeprefix("Connector")
+        raise ProjectError([Problem(identity, "", f"has no connector {number} yet; known are: {known}")])
+    for name, lines in found.items():
+        if connector is None or name == connector:
             yield from lines
 
 
@@ -192,6 +214,27 @@ def _short(cells: dict[str, Cell]) -> dict[str, Cell]:
     value = cells["value"]
     too_long = isinstance(value, str) and len(value) > LONGEST_VALUE
     return {**cells, "value": f"{str(value)[:LONGEST_VALUE]}…"} if too_long else cells
+
+
+def _began(state: TransactionState, since: float | None) -> bool:
+    begin = state.start_time or state.first_time
+    return since is None or (begin is not None and begin >= since)
+
+
+def _state(station: str, state: TransactionState) -> dict[str, Cell]:
+    """Of OCPP 2.x, where the station makes the ids."""
+    return {
+        "id": state.id,
+        "station": station,
+        "connector": state.at,
+        "id_tag": state.id_token,
+        "start_time": None if state.start_time is None else moment(state.start_time),
+        "meter_start": state.meter_start,
+        "stop_time": None if state.end_time is None else moment(state.end_time),
+        "meter_stop": state.meter_stop,
+        "energy": state.energy if state.ended else None,
+        "reason": state.reason or None,
+    }
 
 
 def _transaction(record: Transaction) -> dict[str, Cell]:
@@ -205,5 +248,5 @@ def _transaction(record: Transaction) -> dict[str, Cell]:
         "stop_time": moment(record.stop_time),
         "meter_stop": record.meter_stop,
         "energy": record.energy,
-        "reason": record.reason,
+        "reason": UNKNOWN if record.reason is None and record.lost is not None else record.reason,
     }

@@ -1,5 +1,6 @@
 """From what was written to the payload of a CALL, checked against the action's JSON schema. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,10 @@ _MASKED_KEY = "authorizationkey"  # 1.6: of the configuration
 _MASKED_VARIABLE = "basicauthpassword"  # 2.x: of SecurityCtrlr, in a device model
 #: fields that are secrets wherever they stand: of SetNetworkProfile in 2.x
 _SECRET_FIELDS = frozenset({"password", "apnPassword", "basicAuthPassword"})
-_SECRET_WORDS = (_MASKED_KEY, _MASKED_VARIABLE, "password")
+#: customers' data is none of the log's business either
+_SECRET_WORDS = (_MASKED_KEY, _MASKED_VARIABLE, "password", "notifycustomerinformation")
+#: the password in a URL such as ftp://user:password@host (RFC 3986 §3.2.1)
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^/?#\s:@]*:)[^/?#\s]*(?=@)")
 
 #: a start's profile belongs to its transaction, whose id nobody knows yet
 _REMOTE_STARTS = {
@@ -114,9 +118,7 @@ def masked(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """The payload as it may be stored and shown: without secrets."""
     if action == "ChangeConfiguration" and _is(payload.get("key"), _MASKED_KEY) and "value" in payload:
         return {**payload, "value": MASK}
-    if action in _NESTED:
-        return _without_secrets(payload)
-    return dict(payload)
+    return _without_secrets(payload, action in _NESTED)
 
 
 def masked_response(action: str, response: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def masked_response(action: str, response: Mapping[str, Any]) -> dict[str, Any]:
     found = response.get("configurationKey")
     if action == "GetConfiguration" and isinstance(found, list):
         return {**response, "configurationKey": [_key_without_secret(entry) for entry in found]}
-    return _without_secrets(response) if action in _NESTED else dict(response)
+    return _without_secrets(response, action in _NESTED)
 
 
 def may_hold_secret(frame: str | bytes) -> bool:
@@ -139,19 +141,24 @@ def may_hold_secret(frame: str | bytes) -> bool:
 _NESTED = frozenset({"GetVariables", "SetNetworkProfile", "SetVariables"})
 
 
-def _without_secrets(node: Mapping[str, Any]) -> dict[str, Any]:
+def _without_secrets(node: Mapping[str, Any], nested: bool) -> dict[str, Any]:
+    """`nested`: its fields may be secrets; a URL may hold a password in any action."""
     variable = node.get("variable")
-    secret = isinstance(variable, Mapping) and _is(variable.get("name"), _MASKED_VARIABLE)
+    secret = nested and isinstance(variable, Mapping) and _is(variable.get("name"), _MASKED_VARIABLE)
     return {
-        field: MASK if field in _SECRET_FIELDS or (secret and field == "attributeValue") else _below(child)
+        field: MASK
+        if nested and (field in _SECRET_FIELDS or (secret and field == "attributeValue"))
+        else _below(child, nested)
         for field, child in node.items()
     }
 
 
-def _below(node: Any) -> Any:
+def _below(node: Any, nested: bool) -> Any:
+    if isinstance(node, str):
+        return _PASSWORD.sub(rf"\g<user>{MASK}", node) if "://" in node else node
     if isinstance(node, list):
-        return [_below(child) for child in node]
-    return _without_secrets(node) if isinstance(node, Mapping) else node
+        return [_below(child, nested) for child in node]
+    return _without_secrets(node, nested) if isinstance(node, Mapping) else node
 
 
 def _key_without_secret(entry: Any) -> Any:

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import structlog
 
 from bridge.commands.inputs import masked, masked_response
-from bridge.commands.table import Command
+from bridge.commands.table import FOLDER, RESULT, Command
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, Refused, StationOffline
 from bridge.ocpp.outcomes import outcome
 from bridge.points.rows import Value
-from bridge.points.tree import Group, Tree, Update
+from bridge.points.tree import Group, Quality, Sample, Tree, Update
 from bridge.points.values import MAX_TEXT, to_json
 from bridge.store.records import CommandEnd, CommandRecord
 from bridge.store.store import Store
@@ -90,6 +90,31 @@ class CommandQueue:
         self._waiting: dict[str, set[asyncio.Task[Done]]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
 
+    def restore(self, find: Callable[[str, str | None], Group | None]) -> None:
+        """Shows how the last commands of before the restart ended, and goes on counting.
+
+        `find` gives the group of a station, or of one of its connectors, by identity and name.
+        """
+        for result in self._store.load_last_commands():
+            group = find(result.station, result.connector)
+            if group is None:
+                continue
+            self._numbers[group.path, result.action] = result.number
+            values: dict[str, Value] = {
+                "Status": result.status,
+                "Response": result.response[:MAX_TEXT],
+                "Error": result.error,
+                "User": result.user,
+                "Id": result.number,
+                "Time": result.ended,
+                "State": self._states.get(result.state),
+                "StateText": result.state,
+            }
+            for name, value in values.items():
+                slot = group.slot(f"{FOLDER}.{result.action}.{RESULT}.{name}")
+                if slot is not None and value != group.row(slot).initial:
+                    self._tree.restore(group, slot, Sample(value, Quality.GOOD, result.ended, result.ended))
+
     def send(
         self,
         group: Group,
@@ -111,6 +136,7 @@ class CommandQueue:
         waiting = self._waiting.setdefault(station.path, set())
         if len(waiting) >= self._limit:
             raise Refused("BadTooManyOperations", f"{self._limit} commands wait for the station already")
+        number = self._number(group, command)
         handle = self._store.log_command(
             CommandRecord(
                 station=station.id,
@@ -119,9 +145,10 @@ class CommandQueue:
                 user=user,
                 payload=masked(command.action, payload),
                 requested=self._clock(),
+                number=number,
             )
         )
-        request = Request(group, command, payload, user, self._number(group, command), handle)
+        request = Request(group, command, payload, user, number, handle)
         self._show(request, "Queued")
         task = asyncio.get_running_loop().create_task(self._run(request, session))
         waiting.add(task)

@@ -47,6 +47,8 @@ class OcppConfig(Table):
     ping_timeout: Positive = 30
     validation: Literal["strict", "lenient", "off"] = "lenient"
     max_message_size: int = Field(1_048_576, ge=1024, le=_INT32)
+    max_message_rate: NotNegative = 500
+    compression: bool = False
     max_clock_skew: NotNegative = 300
 
     @field_validator("path")
@@ -118,6 +120,7 @@ class OpcuaLimitsConfig(Table):
     max_monitored_items_per_subscription: Count = 100_000
     max_queue_size: Count = 1_000
     max_queued_notifications: Count = 2_000_000
+    max_queued_bytes: int = Field(268_435_456, ge=1_048_576, le=_INT32)
     max_notifications_per_publish: Count = 10_000
     max_publish_requests: Count = 100
     max_retransmissions: Count = 200

@@ -3,8 +3,10 @@
 import asyncio
 import binascii
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Coroutine, Sequence
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import structlog
@@ -15,8 +17,9 @@ from websockets.typing import Subprotocol
 
 from bridge.config import OcppConfig
 from bridge.errors import Problem, ProjectError, StoreError
+from bridge.ocpp.outbox import Outbox
 from bridge.ocpp.versions import VERSIONS, negotiate
-from bridge.ocpp.websocket import Connection, Outbox, Reader
+from bridge.ocpp.websocket import Connection, Reader
 from bridge.station.credentials import Credentials
 from bridge.station.registry import Stations
 from bridge.station.session import Session
@@ -25,6 +28,8 @@ log = structlog.get_logger()
 
 BACKLOG = 1024  # connections that wait to be accepted, when all stations come back at once
 GOING = 1012, "the central system stops"
+CLOSED_AT_ONCE = 100  # connections, before OPC UA clients have their turn
+LOST_AT_ONCE = 50  # the same of connections that have ended: 200 points of each become uncertain
 WORK_TIMEOUT = 1.0  # s that a script which is still deciding gets when its station has been disconnected
 MAX_IDENTITY = 48  # OCPP 2.0.1 §4.1: identifierString[48]; 1.6 sets no limit
 _IDENTITY = re.compile(r"[^\x00-\x1f\x7f/]+")
@@ -63,6 +68,7 @@ class OcppServer:
         self._outbox = Outbox()
         self._connections: set[Connection] = set()
         self._working: set[asyncio.Task[None]] = set()
+        self._lost: deque[tuple[Session, str]] = deque()
         self._stopping = False
         self._last_gone = asyncio.Event()
 
@@ -93,10 +99,15 @@ class OcppServer:
             return
         self._stopping = True
         self._server.close()
-        for connection in list(self._connections):
+        for number, connection in enumerate(list(self._connections), 1):
             connection.close(*GOING)
+            if number % CLOSED_AT_ONCE == 0:
+                await asyncio.sleep(0)
         if self._connections:
             await self._last_gone.wait()
+        while self._lost:
+            self._take_leave()
+            await asyncio.sleep(0)
         if self._working:
             _, late = await asyncio.wait(self._working, timeout=WORK_TIMEOUT)
             for worker in late:  # its station is gone and sends again what was not answered
@@ -110,6 +121,8 @@ class OcppServer:
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
             max_size=settings.max_message_size,
+            max_rate=settings.max_message_rate,
+            compression=settings.compression,
             outbox=self._outbox,
         )
 
@@ -148,12 +161,14 @@ class OcppServer:
 
     def choose(self, connection: Connection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """The subprotocol: the first of the configured versions that the station offers (OCPP-J 1.6 §3.3)."""
-        version = negotiate(offered, self._settings.versions)
+        spoken = [name for name in self._settings.versions if _may_speak(connection.identity, name)]
+        version = negotiate(offered, spoken)
         if version is not None:
             return Subprotocol(version.subprotocol)
-        if not offered and self._settings.default_version:
+        default = self._settings.default_version
+        if not offered and default and _may_speak(connection.identity, default):
             return None
-        names = ", ".join(VERSIONS[name].subprotocol for name in self._settings.versions)
+        names = ", ".join(VERSIONS[name].subprotocol for name in spoken)
         log.warning("station.refused", station=connection.identity, reason="subprotocol", offered=list(offered))
         raise NegotiationError(f"expected one of the subprotocols {names}")
 
@@ -164,10 +179,30 @@ class OcppServer:
             self._settings.default_version,
         )
         session = self._stations.open(connection.identity, version, connection)
-        worker = asyncio.get_running_loop().create_task(session.work())
+        session.begin(self._employ)
+        return Reading(self, session)
+
+    def lost(self, session: Session, reason: str) -> None:
+        """A session's connection has ended. When all do at once, clients have their turn in between."""
+        if not self._lost:
+            asyncio.get_running_loop().call_soon(self._take_leave)
+        self._lost.append((session, reason))
+
+    def _take_leave(self) -> None:
+        for _ in range(min(len(self._lost), LOST_AT_ONCE)):
+            self._stations.close(*self._lost.popleft())
+        if self._lost:
+            asyncio.get_running_loop().call_soon(self._take_leave)
+
+    def slowed(self, session: Session) -> None:
+        """A station sends too much."""
+        self._stations.slowed(session)
+
+    def _employ(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        worker = asyncio.get_running_loop().create_task(work)
         self._working.add(worker)
         worker.add_done_callback(self._working.discard)
-        return Reading(self._stations, session)
+        return worker
 
     def gone(self, connection: Connection) -> None:
         """A connection has ended."""
@@ -179,15 +214,23 @@ class OcppServer:
 class Reading:
     """Hands the messages of a connection to its session."""
 
-    __slots__ = ("_session", "_stations", "take")
+    __slots__ = ("_server", "_session", "take")
 
-    def __init__(self, stations: Stations, session: Session) -> None:
-        self._stations = stations
+    def __init__(self, server: OcppServer, session: Session) -> None:
+        self._server = server
         self._session = session
         self.take = session.take
 
     def lost(self, reason: str) -> None:
-        self._stations.close(self._session, reason)
+        self._server.lost(self._session, reason)
+
+    def slowed(self) -> None:
+        self._server.slowed(self._session)
+
+
+def _may_speak(identity: str, version: str) -> bool:
+    """2.x has no colon in an identity: it would end the user's name of a login (OCPP-J 2.0.1 §3.1.1)."""
+    return ":" not in identity or version == "1.6"
 
 
 def parse_basic(header: str) -> tuple[str, bytes] | None:

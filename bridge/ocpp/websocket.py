@@ -6,20 +6,21 @@ bridge does with a heartbeat; here a frame goes from the transport to its reader
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Sequence
-from types import GeneratorType
 from typing import Protocol, cast
 
 import structlog
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
-from websockets.speedups import apply_mask
-from websockets.streams import StreamReader
 from websockets.typing import Subprotocol
 
 from bridge.errors import StationOffline
+from bridge.ocpp.framing import forget_request, is_between_messages, whole_text
+from bridge.ocpp.outbox import Outbox
 
 log = structlog.get_logger()
 
@@ -34,82 +35,24 @@ _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-TOGETHER = 64
-"""Messages that go out together at most: the first of them waits for what the others cost, some milliseconds."""
+SLICE = 4096
+"""Bytes that are read at a time, so that it shows how many messages are in them."""
+TURN = 32
+"""Frames of one connection in a turn of the event loop; others have theirs before more of it are looked at."""
+BURST = 4.0
+"""Seconds for which a station may save up what it did not send."""
+SLOWED = 0.1, 1.0
+"""Seconds that nothing is read from a station that sends too much, at least and at most."""
+COMPRESSED_FROM = 512
+"""Bytes of a message from which on it is worth compressing."""
 
-#: where the protocol's parser waits between two frames
-_BETWEEN_FRAMES = StreamReader.at_eof.__code__
-
-
-def whole_text(data: bytes, max_size: int) -> bytes | None:
-    """The payload of the one text frame that `data` is, nearly always; None for anything else (RFC 6455 §5.2).
-
-    A third of what a frame costs is the general parser, which takes everything else: fragments, pieces, pings, what
-    is not masked or too large.
-    """
-    if len(data) < 6 or data[0] != 0x81 or data[1] < 0x80:  # final, text, no extension; masked
-        return None
-    size, start = data[1] & 0x7F, 2
-    if size == 126:
-        size, start = data[2] << 8 | data[3], 4
-    if (size == 127 and start == 2) or size > max_size or len(data) != start + 4 + size:
-        return None
-    return apply_mask(data[start + 4 :], data[start : start + 4])
-
-
-def is_between_messages(protocol: ServerProtocol) -> bool:
-    """Whether an open connection waits for the first frame of a message: then one may pass the protocol by.
-
-    It looks at which of its generators the package waits in; a test fails when an upgrade changes that.
-    """
-    parser = cast("GeneratorType[None, None, None]", protocol.parser)
-    parsing = cast("GeneratorType[None, None, None] | None", parser.gi_yieldfrom)
-    waiting = cast("GeneratorType[None, None, None] | None", parsing.gi_yieldfrom if parsing else None)
-    return (
-        waiting is not None
-        and waiting.gi_code is _BETWEEN_FRAMES
-        and protocol.current_size is None
-        and protocol.state is State.OPEN
-    )
-
-
-class Outbox:
-    """Writes what is sent in one turn of the event loop at its end, and then does what was to come after it.
-
-    Who writes to a socket wakes whoever sleeps at its other end, which costs as much as all else about a short
-    message. Behind a proxy thousands of stations are one such reader, and one waking is enough for all that is
-    written before it sleeps again.
-    """
-
-    def __init__(self) -> None:
-        self._writes: list[tuple[asyncio.Transport, bytes]] = []
-        self._after: list[tuple[Callable[..., None], tuple[object, ...]]] = []
-
-    def write(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Has the data written in its turn."""
-        writes = self._writes
-        if not writes and not self._after:
-            asyncio.get_running_loop().call_soon(self.flush)
-        writes.append((transport, data))
-        if len(writes) >= TOGETHER:
-            self.flush()
-
-    def after(self, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
-        """Calls `work`, which must not raise, when all has been written that was to be written before."""
-        if not self._writes:
-            work(*arguments)
-        else:
-            self._after.append((work, arguments))
-
-    def flush(self) -> None:
-        """Writes, and works, now."""
-        writes, self._writes = self._writes, []
-        after, self._after = self._after, []
-        for transport, data in writes:
-            if not transport.is_closing():
-                transport.write(data)
-        for work, arguments in after:
-            work(*arguments)
+#: with neither side's memory of earlier messages, which would be 300 KB for each connection
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True,
+    client_no_context_takeover=True,
+    server_max_window_bits=12,
+    compress_settings={"memLevel": 5},
+)
 
 
 class Reader(Protocol):
@@ -120,6 +63,9 @@ class Reader(Protocol):
 
     def lost(self, reason: str) -> None:
         """The connection is gone."""
+
+    def slowed(self) -> None:
+        """It sends too much: nothing is read from it for a moment."""
 
 
 class Listener(Protocol):
@@ -144,12 +90,21 @@ class Listener(Protocol):
 class Connection(asyncio.Protocol):
     """A station's connection. `identity` is for the listener to set.
 
-    ping_interval, ping_timeout: seconds; interval 0: no pings. max_size: bytes of a message. outbox: where the
-    listener's connections write.
+    ping_interval, ping_timeout: seconds; interval 0: no pings. max_size: bytes of a message, uncompressed. max_rate:
+    frames a second, 0 for any number. compression: whether permessage-deflate is agreed on where it is offered
+    (RFC 7692). outbox: where the listener's connections write.
     """
 
     def __init__(
-        self, listener: Listener, *, ping_interval: float, ping_timeout: float, max_size: int, outbox: Outbox
+        self,
+        listener: Listener,
+        *,
+        ping_interval: float,
+        ping_timeout: float,
+        max_size: int,
+        max_rate: float,
+        compression: bool,
+        outbox: Outbox,
     ) -> None:
         self.identity = ""
         self._outbox = outbox
@@ -158,8 +113,15 @@ class Connection(asyncio.Protocol):
         self._ping_timeout = ping_timeout
         self._max_size = max_size
         self._protocol = ServerProtocol(
-            select_subprotocol=lambda _, offered: listener.choose(self, offered), max_size=max_size
+            select_subprotocol=lambda _, offered: listener.choose(self, offered),
+            max_size=max_size,
+            extensions=[_DEFLATE] if compression else None,
         )
+        self._max_rate = max_rate
+        self._allowed = max_rate * BURST if max_rate else math.inf  # frames
+        self._since = 0.0  # when `_allowed` was reckoned
+        self._held: memoryview = memoryview(b"")  # of what was read, what has to wait
+        self._slow: asyncio.Handle | None = None  # until then nothing is read
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.TimerHandle | None = None
@@ -198,7 +160,7 @@ class Connection(asyncio.Protocol):
         size = len(payload)
         if size < 126:
             self._outbox.write(self._transport, bytes((0x81, size)) + payload)
-        elif size < 65_536:
+        elif size < 65_536 and not (self._protocol.extensions and size >= COMPRESSED_FROM):
             self._outbox.write(self._transport, bytes((0x81, 126, size >> 8, size & 0xFF)) + payload)
         else:
             self._protocol.send_text(payload)
@@ -228,21 +190,48 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one but in name
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        self._timer = asyncio.get_running_loop().call_later(OPEN_TIMEOUT, self._transport.abort)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(OPEN_TIMEOUT, self._transport.abort)
+        self._since = loop.time()
         self._listener.made(self)
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._direct:
+        if self._reader is not None and self._outbox.is_full():
+            self._hold(data)
+            return
+        if self._direct and not self._held:
             payload = whole_text(data, self._max_size)
             if payload is not None:
+                self._allowed -= 1
+                if self._allowed < 0:
+                    self._slow_down()
                 self._give(payload, is_text=True)
                 return
+        if self._reader is None or (len(data) <= SLICE and not self._held):
+            self._feed(data)
+        else:
+            self._held = memoryview(bytes(self._held) + data)
+            if self._slow is None:
+                self._go_on()
+
+    def _hold(self, data: bytes) -> None:
+        """Keeps the data for the next turn of the loop."""
+        self._held = memoryview(bytes(self._held) + data)
+        if self._slow is None:
+            self._transport.pause_reading()
+            self._slow = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _feed(self, data: bytes) -> int:
+        """Takes the frames in the data; how many there were."""
         self._protocol.receive_data(data if self._reader is not None else self._head(data))
         events = self._protocol.events_received()
         if self._protocol.writes:
             self._flush()  # pongs, the answer to a close
         self._direct = self._reader is not None and is_between_messages(self._protocol)
+        self._allowed -= len(events)
+        if self._allowed < 0:
+            self._slow_down()
         for event in events:
             if isinstance(event, Frame):
                 self._take(event)
@@ -251,6 +240,39 @@ class Connection(asyncio.Protocol):
                 self._handshake = asyncio.get_running_loop().create_task(self._open(event))
         if self._protocol.close_expected():
             self._expect_close()
+        return len(events)
+
+    def _slow_down(self) -> None:
+        """More has come than may: reads nothing for a moment, unless the station has saved up enough."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._allowed = min(self._max_rate * BURST, self._allowed + (now - self._since) * self._max_rate)
+        self._since = now
+        if self._allowed < 0 and self._slow is None and not self._transport.is_closing():
+            least, most = SLOWED
+            self._slow = loop.call_later(min(max(least, -self._allowed / self._max_rate), most), self._go_on)
+            self._transport.pause_reading()
+            if self._reader is not None:
+                self._reader.slowed()
+
+    def _go_on(self) -> None:
+        """Takes what had to wait, as much as in one turn of the loop may be, and then reads on."""
+        self._slow, self._heard = None, True  # nothing was read, so nothing could be heard
+        if self._allowed < 0:
+            self._slow_down()
+        taken = 0
+        while self._held and self._slow is None and not self._transport.is_closing():
+            data, self._held = self._held[:SLICE], self._held[SLICE:]
+            taken += self._feed(bytes(data))
+            if taken >= TURN and self._held and self._slow is None:
+                self._transport.pause_reading()
+                self._slow = asyncio.get_running_loop().call_soon(self._go_on)
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Reads again, unless there is still a reason not to."""
+        if self._slow is None and self._writable is None and self._handshake is None:
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         self._protocol.receive_eof()
@@ -259,7 +281,7 @@ class Connection(asyncio.Protocol):
         self._expect_close()  # the transport closes by itself, but not while the station reads nothing
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._timer, self._closing):
+        for timer in (self._timer, self._closing, self._slow):
             if timer is not None:
                 timer.cancel()
         if self._handshake is not None:
@@ -271,6 +293,15 @@ class Connection(asyncio.Protocol):
                 self._reader.lost(str(self._protocol.close_exc) if exc is None else str(exc))
         finally:
             self._listener.gone(self)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Opens the rings of objects that refer to each other: all goes now, and nothing waits for a collection."""
+        self._reader, self._held, self._slow = None, memoryview(b""), None
+        self._timer = self._closing = self._handshake = None
+        self._protocol.parser.close()
+        self._protocol.parser_exc = None
+        self._protocol.select_subprotocol = None  # type: ignore[method-assign, assignment]
 
     def pause_writing(self) -> None:
         self._writable = asyncio.get_running_loop().create_future()
@@ -280,7 +311,7 @@ class Connection(asyncio.Protocol):
         self._heard = True  # while it did not read we did not read either: its answer to a ping may be waiting
         self._release(None)
         if not self._transport.is_closing():
-            self._transport.resume_reading()
+            self._read_on()
 
     # How it goes on
 
@@ -305,10 +336,11 @@ class Connection(asyncio.Protocol):
         if self._protocol.state is not State.OPEN:
             self._transport.close()
             return
+        forget_request(self._protocol)
         self._reader = self._listener.opened(self)
         self._direct = is_between_messages(self._protocol)
         self._await_ping()
-        self._transport.resume_reading()
+        self._read_on()
         early, self._early = self._early, b""
         if early:
             self.data_received(early)

@@ -48,6 +48,8 @@ class TreeAddressSpace(AddressSpace):
         if node is None:
             return bad("BadNodeIdUnknown")
         if attr == _VALUE and node.row is not None:
+            if not node.row.readable:
+                return bad("BadNotReadable")
             return self._value(node.group, node.slot, node.row, node.as_text)
         if attr == _VALUE and node.shape is shapes.VERSION:
             version = self.space.versions.of(node.path.rpartition(".")[0])
@@ -56,7 +58,7 @@ class TreeAddressSpace(AddressSpace):
             return SharedDataValue(ua.Variant(node.id, ua.VariantType.NodeId))
         if role is not None and not may_write(role):
             if attr == ua.AttributeIds.UserAccessLevel and node.shape.writable:
-                return shapes.READ_ONLY
+                return shapes.READ_ONLY if node.shape.readable else shapes.NO_ACCESS
             if attr == ua.AttributeIds.UserExecutable and node.method is not None:
                 return shapes.NOT_EXECUTABLE
         return node.shape.attributes.get(attr) or bad("BadAttributeIdInvalid")

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from asyncua import ua
 
 from bridge.errors import CallFailed, Refused
-from bridge.opcua import encoding
+from bridge.opcua import encoding, server_methods
 from bridge.opcua.address_space import TreeAddressSpace
 from bridge.opcua.nodes import NAMESPACE, TYPES, Node
 from bridge.opcua.requests import Request, operations
@@ -44,18 +44,21 @@ class Calling:
     def call(self, request: Request, limits: Limits) -> Awaitable[bytes]:
         body = request.body
         calls = [_call(body) for _ in range(operations(body, limits.max_nodes_per_method_call, _SMALLEST))]
-        return self._answer(calls, request.session.user)
+        return self._answer(calls, request.session)
 
-    async def _answer(self, calls: Sequence[Call], user: BridgeUser) -> bytes:
+    async def _answer(self, calls: Sequence[Call], session: Any) -> bytes:
         if len(calls) == 1:  # as nearly always: no task for it
-            results = [await self._call(calls[0], user)]
+            results = [await self._call(calls[0], session)]
         else:
-            results = await asyncio.gather(*(self._call(call, user) for call in calls))
+            results = await asyncio.gather(*(self._call(call, session) for call in calls))
         return b"".join((encoding.count(len(results)), *results, encoding.count(0)))
 
-    async def _call(self, call: Call, user: BridgeUser) -> bytes:
+    async def _call(self, call: Call, session: Any) -> bytes:
         method: Method | None = None
+        user: BridgeUser = session.user
         try:
+            if call.method_id in server_methods.METHODS:
+                return _result("Good", outputs=server_methods.call(session, *call))
             group, method = self._method(call)
             arguments = _arguments(method, call.arguments, user)
             outputs = await self._writer.call(group, method, arguments, user.name or "")

@@ -64,8 +64,7 @@ def seal(connection: SecureConnection, body: bytes, request_id: int) -> bytes:
         if size <= connection._limits.max_send_buffer:
             number = _next_number(connection)
             return _PLAIN.pack(b"MSGF", size, token.ChannelId, token.TokenId, number, request_id) + body
-    crypto = connection.security_policy.symmetric_cryptography
-    room = MessageChunk.max_body_size(crypto, connection._limits.max_send_buffer)
+    room = room_of(connection)
     return b"".join(
         _chunk(connection, body[start : start + room], request_id, final=start + room >= len(body))
         for start in range(0, len(body), room)
@@ -84,9 +83,13 @@ def _chunk(connection: SecureConnection, part: bytes, request_id: int, *, final:
 
 def count_chunks(connection: SecureConnection, size: int) -> int:
     """How many chunks a message of so many bytes makes."""
+    return -(-size // room_of(connection))
+
+
+def room_of(connection: SecureConnection) -> int:
+    """How many bytes of a message one chunk has."""
     crypto = connection.security_policy.symmetric_cryptography
-    room = MessageChunk.max_body_size(crypto, connection._limits.max_send_buffer)
-    return -(-size // int(room))
+    return int(MessageChunk.max_body_size(crypto, connection._limits.max_send_buffer))
 
 
 def _next_number(connection: SecureConnection) -> int:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -30,7 +30,9 @@ class Totals:
     rejected_sessions: int = 0
     security_rejected_sessions: int = 0
     timed_out_sessions: int = 0
+    aborted_sessions: int = 0
     rejected_requests: int = 0
+    security_rejected_requests: int = 0
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class Client:
     connected: float = field(default_factory=time.time)
     last_contact: float = field(default_factory=time.time)
     max_response: int = 0
+    locales: Sequence[str] = ()
+    unauthorized: int = 0
     requests: Counter[int] = field(default_factory=Counter)
     errors: Counter[int] = field(default_factory=Counter)
 
@@ -58,6 +62,25 @@ class SeenCycle(Protocol):
     lifetime_count: int
     keep_alive: int
     lifetime: int
+
+
+class SeenCounts(Protocol):
+    """What is counted of a subscription (bridge.opcua.subscriptions.counts)."""
+
+    modified: int
+    enabled: int
+    disabled: int
+    republish_requests: int
+    republished: int
+    transfers: int
+    alternate: int
+    publish_requests: int
+    data_changes: int
+    events: int
+    late: int
+    discarded: int
+    overflows: int
+    event_overflows: int
 
 
 class SeenSubscription(Protocol):
@@ -75,7 +98,15 @@ class SeenSubscription(Protocol):
     def cycle(self) -> SeenCycle: ...
 
     @property
+    def counts(self) -> SeenCounts: ...
+
+    @property
+    def next_number(self) -> int: ...
+
+    @property
     def session_id(self) -> ua.NodeId: ...
+
+    def numbers(self) -> Sized: ...
 
 
 class SeenSession(Protocol):
@@ -188,7 +219,7 @@ def show_diagnostics(live: LiveValues, seen: Seen) -> None:
 
 
 def summary(seen: Seen) -> ua.ServerDiagnosticsSummaryDataType:
-    """OPC 10000-5 §12.9; what is not counted is 0."""
+    """OPC 10000-5 §12.9. A session is aborted by another one on its connection."""
     totals = seen.totals
     subscriptions = list(seen.service.subscriptions.values())
     return ua.ServerDiagnosticsSummaryDataType(
@@ -198,9 +229,11 @@ def summary(seen: Seen) -> ua.ServerDiagnosticsSummaryDataType:
         SecurityRejectedSessionCount=totals.security_rejected_sessions,
         RejectedSessionCount=totals.rejected_sessions,
         SessionTimeoutCount=totals.timed_out_sessions,
+        SessionAbortCount=totals.aborted_sessions,
         CurrentSubscriptionCount=len(subscriptions),
         CumulatedSubscriptionCount=seen.service.created,
         PublishingIntervalCount=len({subscription.interval for subscription in subscriptions}),
+        SecurityRejectedRequestsCount=totals.security_rejected_requests,
         RejectedRequestsCount=totals.rejected_requests,
     )
 
@@ -218,6 +251,7 @@ def of_session(session: SeenSession) -> ua.SessionDiagnosticsDataType:
         SessionName=client.session_name,
         ClientDescription=client.description,
         EndpointUrl=client.endpoint,
+        LocaleIds=list(client.locales),
         ActualSessionTimeout=(session.session_timeout or 0.0) * 1000,
         MaxResponseMessageSize=client.max_response,
         ClientConnectionTime=datetime.fromtimestamp(client.connected, UTC),
@@ -226,13 +260,14 @@ def of_session(session: SeenSession) -> ua.SessionDiagnosticsDataType:
         CurrentMonitoredItemsCount=sum(len(each.items) for each in own),
         CurrentPublishRequestsInQueue=len(session.publishing),
         TotalRequestCount=ua.ServiceCounterDataType(client.requests.total(), client.errors.total()),
+        UnauthorizedRequestCount=client.unauthorized,
         **counters,
     )
 
 
 def of_subscription(subscription: SeenSubscription) -> ua.SubscriptionDiagnosticsDataType:
-    """OPC 10000-5 §12.15; what is not counted is 0."""
-    cycle = subscription.cycle
+    """OPC 10000-5 §12.15."""
+    cycle, counts = subscription.cycle, subscription.counts
     return ua.SubscriptionDiagnosticsDataType(
         SessionId=subscription.session_id,
         SubscriptionId=subscription.id,
@@ -242,7 +277,27 @@ def of_subscription(subscription: SeenSubscription) -> ua.SubscriptionDiagnostic
         MaxLifetimeCount=cycle.lifetime_count,
         MaxNotificationsPerPublish=subscription.max_notifications,
         PublishingEnabled=cycle.enabled,
-        CurrentKeepAliveCount=cycle.keep_alive,
-        CurrentLifetimeCount=cycle.lifetime,
+        ModifyCount=counts.modified,
+        EnableCount=counts.enabled,
+        DisableCount=counts.disabled,
+        RepublishRequestCount=counts.republish_requests,
+        RepublishMessageRequestCount=counts.republish_requests,
+        RepublishMessageCount=counts.republished,
+        TransferRequestCount=counts.transfers,
+        TransferredToAltClientCount=counts.alternate,
+        TransferredToSameClientCount=counts.transfers - counts.alternate,
+        PublishRequestCount=counts.publish_requests,
+        DataChangeNotificationsCount=counts.data_changes,
+        EventNotificationsCount=counts.events,
+        NotificationsCount=counts.data_changes + counts.events,
+        LatePublishRequestCount=counts.late,
+        CurrentKeepAliveCount=cycle.keep_alive_count - cycle.keep_alive,
+        CurrentLifetimeCount=cycle.lifetime_count - cycle.lifetime,
+        UnacknowledgedMessageCount=len(subscription.numbers()),
+        DiscardedMessageCount=counts.discarded,
         MonitoredItemCount=len(subscription.items),
+        DisabledMonitoredItemCount=sum(not item.mode for item in tuple(subscription.items.values())),
+        MonitoringQueueOverflowCount=counts.overflows,
+        NextSequenceNumber=subscription.next_number,
+        EventQueueOverflowCount=counts.event_overflows,
     )

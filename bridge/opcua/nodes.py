@@ -143,10 +143,7 @@ class Space:
         row = self.dynamic(key) if group.station is not None else None
         if row is not None:
             return Node(f"{group.path}.{key}", shapes.point(row), group, key, row)
-        below = key + "."
-        if any(extra.folder == key or extra.folder.startswith(below) for extra in group.extra_rows()):
-            return self._folder(group, key)
-        return None
+        return None if group.extra_below(key) is None else self._folder(group, key)
 
     def _point(self, group: Group, slot: int) -> Node:
         row = group.row(slot)
@@ -177,18 +174,14 @@ class Space:
 
     def extra_below(self, group: Group, key: str) -> Iterator[Link]:
         """What came at run time: points of this folder, and folders that only hold such points."""
-        seen: set[str] = set()
-        start = f"{key}." if key else ""
-        for row in group.extra_rows():
-            if row.folder == key:
-                slot = group.slot(row.key)
-                if slot is not None:
-                    yield Link(HAS_COMPONENT, True, self._point(group, slot))
-            elif row.folder.startswith(start):
-                folder = start + row.folder[len(start) :].partition(".")[0]
-                if folder not in group.layout.folders and folder not in seen:
-                    seen.add(folder)
-                    yield Link(HAS_COMPONENT, True, self._folder(group, folder))
+        below = group.extra_below(key)
+        if below is None:
+            return
+        for slot in below.slots:
+            yield Link(HAS_COMPONENT, True, self._point(group, slot))
+        for folder in below.folders:
+            if folder not in group.layout.folders:
+                yield Link(HAS_COMPONENT, True, self._folder(group, folder))
 
     def parent(self, node: Node) -> Link:
         group = node.group

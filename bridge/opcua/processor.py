@@ -19,7 +19,7 @@ from asyncua.ua.ua_binary import (
 )
 
 from bridge.opcua import encoding, services
-from bridge.opcua.chunks import FRAME, SMALLEST_BUFFER, count_chunks, seal, unseal
+from bridge.opcua.chunks import FRAME, SMALLEST_BUFFER, count_chunks, room_of, seal, unseal
 from bridge.opcua.requests import Handler, Request
 from bridge.opcua.session_requests import SessionRequests, decoded, encoding_id
 from bridge.opcua.sessions import BridgeInternalServer, Session
@@ -46,6 +46,16 @@ HANDLERS: Mapping[int, tuple[Handler, int]] = _routes({**services.HANDLERS, **su
 
 _FAULT = encoding_id("ServiceFault")
 
+#: what diagnostics call a request that is rejected for security (OPC 10000-5 §12.9)
+_SECURITY = frozenset(
+    getattr(ua.StatusCodes, name)
+    for name in (
+        *("BadSecurityChecksFailed", "BadSecurityPolicyRejected", "BadApplicationSignatureInvalid"),
+        *("BadSessionIdInvalid", "BadSessionNotActivated", "BadUserAccessDenied"),
+        *("BadIdentityTokenInvalid", "BadIdentityTokenRejected"),
+    )
+)
+
 _HELLO, _ACKNOWLEDGE = struct.Struct("<5I"), struct.Struct("<4sI5I")  # … version, buffers, message size, chunks
 _TYPE = struct.Struct("<BBH")
 _REQUEST = struct.Struct("<qIIi")  # Timestamp, RequestHandle, ReturnDiagnostics, length of AuditEntryId
@@ -63,6 +73,7 @@ class Processor(SessionRequests):
         self._calls: set[asyncio.Task[None]] = set()
         self._is_greeted = False
         self._most = self._most_chunks = 0  # bytes and chunks of an answer that the client takes; 0: any
+        self._always_taken = 0  # bytes of an answer that need no closer look
         self._token_of: InternalSession | None = None
         self._token = b""
 
@@ -75,6 +86,12 @@ class Processor(SessionRequests):
     def backlog(self) -> int:
         """Bytes that wait for the client to read them."""
         return int(self._transport.get_write_buffer_size())
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the longest message that the client takes, and that is sent at all."""
+        largest = min(self._most or self._limits.max_message_size, self._limits.max_message_size)
+        return min(largest, self._most_chunks * room_of(self._connection)) if self._most_chunks else int(largest)
 
     def receive(self, frame: bytes) -> bool | Awaitable[bool]:
         """Takes one chunk; what comes back, at once or later, says whether the connection goes on."""
@@ -110,6 +127,7 @@ class Processor(SessionRequests):
             raise ua.UaStatusCodeError(ua.StatusCodes.BadConnectionRejected)
         self._is_greeted = True
         limits.max_send_buffer = min(receive, limits.max_send_buffer)
+        self._always_taken = min(limits.max_send_buffer, limits.max_message_size, self._most or limits.max_send_buffer)
         limits.max_recv_buffer = min(send, limits.max_recv_buffer)
         ours = (limits.max_recv_buffer, limits.max_send_buffer, limits.max_message_size, limits.max_chunk_count)
         self._transport.write(_ACKNOWLEDGE.pack(b"ACKF", _ACKNOWLEDGE.size, 0, *ours))
@@ -139,7 +157,7 @@ class Processor(SessionRequests):
             is_own = self._skip_token(reader)
             header = _request_header(reader)
         except ServiceError as error:
-            self._answer(request_id, _FAULT, 0, error.code, b"")
+            self._refuse(request_id, 0, error.code)
             return True
         self._handle(route, is_own, reader, header, request_id)
         return True
@@ -167,13 +185,17 @@ class Processor(SessionRequests):
             elif answer is not None:
                 self._run(request, response_type, answer)
         except Exception as error:  # noqa: BLE001 - told apart and logged there
-            self._count_error(response_type)
-            self._answer(request_id, _FAULT, handle, _code_of(error), b"")
+            self._refuse(request_id, handle, _code_of(error), response_type)
 
-    def _count_error(self, response_type: int) -> None:
-        self.iserver.totals.rejected_requests += 1
+    def _refuse(self, request_id: int, handle: int, code: int, response_type: int = 0) -> None:
+        """Answers with a ServiceFault, and counts it. `response_type`: of what the client has asked for."""
+        totals, is_security = self.iserver.totals, code in _SECURITY
+        totals.rejected_requests += 1
+        totals.security_rejected_requests += is_security
         if isinstance(self.session, Session):
             self.session.client.errors[response_type] += 1
+            self.session.client.unauthorized += is_security
+        self._answer(request_id, _FAULT, handle, code, b"")
 
     def _skip_token(self, reader: Reader) -> bool:
         """Passes over the AuthenticationToken; whether it is that of this connection's session."""
@@ -204,8 +226,7 @@ class Processor(SessionRequests):
             if body is not None:
                 self._answer(request.request_id, response_type, request.handle, 0, body)
         except Exception as error:  # noqa: BLE001 - told apart and logged there
-            self._count_error(response_type)
-            self._answer(request.request_id, _FAULT, request.handle, _code_of(error), b"")
+            self._refuse(request.request_id, request.handle, _code_of(error), response_type)
 
     def send(self, request: Request, response_type_id: int, body: bytes) -> None:
         """Answers a request whose handler returned None: `body` is what stands behind the ResponseHeader."""
@@ -233,7 +254,7 @@ class Processor(SessionRequests):
     def _send(self, request_id: int, message: bytes) -> None:
         if self.closing:  # a call may end after its client has gone
             return
-        if len(message) > self._limits.max_send_buffer and self._is_too_large(len(message)):
+        if len(message) > self._always_taken and self._is_too_large(len(message)):
             fault = _TYPE.pack(1, 0, _FAULT) + message[4:16] + struct.pack("<I", ua.StatusCodes.BadResponseTooLarge)
             message = fault + bytes(8)
         self._transport.write(seal(self._connection, message, request_id))
@@ -256,10 +277,10 @@ class Processor(SessionRequests):
             return await self._process_message(typeid, requesthdr, sequence, body)
         except (ua.UaError, *_UNREADABLE) as error:
             code = getattr(error, "code", ua.StatusCodes.BadDecodingError)
-            self._answer(request_id, _FAULT, handle, code, b"")
+            self._refuse(request_id, handle, code)
             return True
         except Exception as error:  # noqa: BLE001 - told apart and logged there
-            self._answer(request_id, _FAULT, handle, _code_of(error), b"")
+            self._refuse(request_id, handle, _code_of(error))
             return True
 
 

@@ -102,10 +102,10 @@ class Reading:
             if path is not None and found is not None:
                 group, key = found
                 slot = group.slot(key)
-                if slot is not None:
+                row = None if slot is None else group.row(slot)
+                if slot is not None and row is not None and row.readable:
                     body.position = path[1]
-                    sample = group.sample(slot)
-                    parts.append(encode_sample(group.row(slot), sample, times, initial_values, False, now))
+                    parts.append(encode_sample(row, group.sample(slot), times, initial_values, False, now))
                     continue
             parts.append(self._any(read_item(body), times, role, now))
         return parts
@@ -134,6 +134,8 @@ class Reading:
         if node is None:
             return None
         if item.attribute == _VALUE and node.row is not None:
+            if not node.row.readable:
+                return None
             sample = EMPTY if node.group is None or node.slot is None else node.group.sample(node.slot)
             return encode_sample(node.row, sample, times, self._aspace.initial_values, node.as_text, now)
         if item.attribute in _BY_ROLE and not may_write(role):
@@ -158,7 +160,7 @@ class Reading:
         return _part(item.index_range, value) if item.index_range else value
 
     def _is_readable(self, node_id: ua.NodeId) -> bool:
-        """All of the tree's variables are; of asyncua's, those that say so."""
+        """Those that say so."""
         level = self._aspace.read_attribute_value(node_id, ua.AttributeIds.UserAccessLevel).Value
         return level is None or level.Value is None or bool(level.Value & ua.AccessLevel.CurrentRead.mask)
 

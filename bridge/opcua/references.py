@@ -186,7 +186,7 @@ class References:
         found += [head + _LENGTH(size + length) + base + tail for head, length, tail in fixed.relative]
         if not key or "." not in key:
             found += self._around(group, key, wanted)
-        if key in group.layout.folders and group.extra_rows():
+        if key in group.layout.folders:
             found += self._encoded(self._space.extra_below(group, key), wanted)
         return found
 

@@ -14,7 +14,8 @@ from bridge.opcua.wire import Reader
 class Channel(Protocol):
     """The connection that a request came over.
 
-    `closing`: nothing more can be sent. `backlog`: bytes that wait for the client to read them.
+    `closing`: nothing more can be sent. `backlog`: bytes that wait for the client to read them. `largest`: bytes of
+    the longest message that it takes.
     """
 
     @property
@@ -22,6 +23,9 @@ class Channel(Protocol):
 
     @property
     def backlog(self) -> int: ...
+
+    @property
+    def largest(self) -> int: ...
 
     def send(self, request: "Request", response_type_id: int, body: bytes) -> None:
         """Answers a request whose handler returned None: `body` is what stands behind the ResponseHeader."""

@@ -39,8 +39,6 @@ _ABSENT = (
     _O.Server_ServerCapabilities_OperationLimits_MaxNodesPerNodeManagement,
     _O.Server_ServerDiagnostics_SamplingIntervalDiagnosticsArray,
     _O.Server_ServerRedundancy_RedundantServerArray,
-    _O.Server_GetMonitoredItems,
-    _O.Server_ResendData,
     _O.Server_SetSubscriptionDurable,
     _O.Server_RequestServerStateChange,
     _O.OPCUANamespaceMetadata_StaticStringNodeIdPattern,

@@ -63,6 +63,7 @@ class SessionRequests(UaProcessor):
         if typeid == _CREATE:
             if self.session is not None:  # asyncua keeps one per connection and forgets the one before
                 await self.session.close_session(True)
+                self.iserver.totals.aborted_sessions += 1
             if len(self.iserver._external_sessions) >= self.iserver.limits.max_sessions:
                 self.iserver.totals.rejected_sessions += 1
                 raise ServiceError(ua.StatusCodes.BadTooManySessions)

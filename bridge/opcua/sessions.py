@@ -91,6 +91,7 @@ class Session(InternalSession):
             raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
         result = super().activate_session(params, peer_certificate)
         self.user = user
+        self.client.locales = params.LocaleIds or ()
         return result
 
     async def close_session(self, delete_subs: bool = True) -> None:

@@ -19,7 +19,8 @@ class Limits:
     `max_message_size` (bytes) and `max_chunk_count` one message, either way; `max_backlog` (bytes) what
     may wait for a client that does not read before it is disconnected.
 
-    `max_queue_size` bounds one item's queue and `max_queued_notifications` all that have more than one place;
+    `max_queue_size` bounds one item's queue and `max_queued_notifications` all that have more than one place, with
+    `max_queued_bytes` of them and of messages that were not acknowledged, of which one subscription has a quarter;
     `max_publish_requests` those that a session has waiting, `max_retransmissions` the messages of a
     subscription that were not acknowledged. The intervals are in ms.
     """
@@ -44,6 +45,7 @@ class Limits:
     max_monitored_items_per_subscription: int = 100_000
     max_queue_size: int = 1_000
     max_queued_notifications: int = 2_000_000
+    max_queued_bytes: int = 268_435_456
     max_notifications_per_publish: int = 10_000
     max_publish_requests: int = 100
     max_retransmissions: int = 200

@@ -12,7 +12,7 @@ from asyncua import ua
 from bridge.opcua.variants import DATA_TYPES, SharedDataValue, bad
 from bridge.points.layout import Layout
 from bridge.points.rows import Argument, Enumeration, Method, Row
-from bridge.points.units import UNITS
+from bridge.points.units import unit_named
 
 #: namespaces 2 and 3: the points, and their types
 POINTS_URI, TYPES_URI = "urn:ocpp-bridge:points", "urn:ocpp-bridge:types"
@@ -49,8 +49,8 @@ Attributes = dict[ua.AttributeIds, ua.DataValue]
 class Shape:
     """`attributes` holds all but NodeId and the Value of a point. `name` is the BrowseName.
 
-    `writable` and `executable` are what a user's role takes away. `properties` are the shapes of the
-    node's properties by name.
+    `readable`: its Value is told. `writable` and `executable` are what a user's role takes away. `properties` are the
+    shapes of the node's properties by name.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Shape:
     type_definition: ua.NodeId | None
     attributes: Mapping[ua.AttributeIds, ua.DataValue]
     writable: bool = False
+    readable: bool = True
     properties: Mapping[str, "Shape"] = field(default_factory=dict)
 
 
@@ -80,7 +81,7 @@ def point(row: Row) -> Shape:
         span = _variant(ua.Range(*map(float, row.range)), ua.VariantType.ExtensionObject)
         properties[EU_RANGE] = _property(EU_RANGE, ua.ObjectIds.Range, SCALAR, span)
         type_definition = _ANALOG_ITEM
-    access = READ | WRITE if row.writable else READ
+    access = (READ if row.readable else 0) | (WRITE if row.writable else 0)
     return Shape(
         row.name,
         ua.NodeClass.Variable,
@@ -90,6 +91,7 @@ def point(row: Row) -> Shape:
         _common(ua.NodeClass.Variable, row.name, NAMESPACE, row.description)
         | _variable(DATA_TYPES[row.type], SCALAR, access),
         row.writable,
+        row.readable,
         properties,
     )
 
@@ -234,7 +236,7 @@ def _enum_values(enumeration: Enumeration) -> Shape:
 
 
 def _engineering_units(symbol: str) -> Shape:
-    unit = UNITS[symbol]
+    unit = unit_named(symbol)
     information = ua.EUInformation(
         UNITS_URI, unit.id, ua.LocalizedText(unit.symbol), ua.LocalizedText(unit.description)
     )
@@ -290,4 +292,5 @@ GROUP_TEXTS: Mapping[str, str] = {
 VERSION = _property(NODE_VERSION, ua.ObjectIds.String, SCALAR)
 STATIONS = _object("Stations", "All charging stations, in their areas", FOLDER, versioned=True)
 READ_ONLY = _variant(READ, ua.VariantType.Byte)
+NO_ACCESS = _variant(0, ua.VariantType.Byte)
 NOT_EXECUTABLE = _variant(False, ua.VariantType.Boolean)

@@ -4,14 +4,17 @@ from collections.abc import Iterable
 
 from asyncua import ua
 
+from bridge.opcua.ranges import Slices, part_of
 from bridge.opcua.sources import Fixed, Reading, Source
 from bridge.opcua.variants import CODES, HEADS, encode_sample, frame
 from bridge.points.tree import Group, Quality
 
 _GONE_CODE = int(ua.StatusCodes.BadNodeIdUnknown)
+_NO_DATA: Reading = (None, int(ua.StatusCodes.BadIndexRangeNoData), None, None)
 _UNKNOWN = ua.DataValue(StatusCode=ua.StatusCode(_GONE_CODE))
-#: of a point whose station was removed
+#: of a point whose station was removed, and of one that is only written
 GONE: Reading = (None, _GONE_CODE, None, None)
+UNREADABLE: Reading = (None, int(ua.StatusCodes.BadNotReadable), None, None)
 
 
 class Point(Source):
@@ -32,7 +35,9 @@ class Point(Source):
         self._initial_values = initial_values
 
     def read(self) -> Reading:
-        return GONE if self.group is None else self.group.reading(self.slot)
+        if self.group is None:
+            return GONE
+        return self.group.reading(self.slot) if self.row.readable else UNREADABLE
 
     def encoded(self, sample: Reading, times: int) -> bytes:
         if sample[0] is None or self.as_text or len(self.watchers) > 1:
@@ -42,8 +47,8 @@ class Point(Source):
         return self._head(mask, value) + tail
 
     def encode(self, sample: Reading, times: int) -> bytes:
-        if sample is GONE:
-            return b"\x02" + _GONE_CODE.to_bytes(4, "little")
+        if sample is GONE or sample is UNREADABLE:
+            return b"\x02" + sample[1].to_bytes(4, "little")
         value, quality, source, receipt = sample
         known = value, Quality(quality), source, receipt
         return encode_sample(self.row, known, times, self._initial_values, self.as_text)
@@ -58,6 +63,33 @@ class Point(Source):
         else:
             self.group, self.slot, self.row = group, slot, group.row(slot)
             self._head = HEADS[self.row.type]
+
+
+class Part(Source):
+    """The part of a point's text that lies in an IndexRange (OPC 10000-4 §7.27), for the one item that watches it."""
+
+    __slots__ = ("_slices", "dirty", "place", "sampling", "whole")
+
+    def __init__(self, whole: Point, slices: Slices) -> None:
+        super().__init__()
+        self.whole = whole
+        self._slices = slices
+        self.place, self.dirty = 0, False
+        self.sampling = None  # it hears of every change of the whole
+        whole.add(self)
+
+    def take(self) -> None:
+        self.changed()
+
+    def read(self) -> Reading:
+        sample = self.whole.read()
+        if sample[0] is None:
+            return sample
+        part = part_of(ua.Variant(sample[0]), self._slices) if isinstance(sample[0], str) else None
+        return _NO_DATA if part is None else (part.Value, *sample[1:])
+
+    def encode(self, sample: Reading, times: int) -> bytes:
+        return b"\x02" + sample[1].to_bytes(4, "little") if sample is _NO_DATA else self.whole.encode(sample, times)
 
 
 class _Watched:
@@ -131,22 +163,36 @@ class Watch:
             watched.link(point)
         return point
 
-    def release(self, points: Iterable[Point]) -> None:
-        """Forgets those that nobody monitors any more."""
-        for point in points:
-            if point.watchers:
+    def release(self, sources: Iterable[Source]) -> None:
+        """Forgets those that nobody monitors any more; asyncua's nodes are not known here."""
+        for source in sources:
+            if source.watchers:
                 continue
-            watched = point.home
-            watched.points.pop((point.key, point.as_text), None)
-            watched.unlink(point)
-            if not watched.points:
-                if self._groups.get(watched.group) is watched:
-                    del self._groups[watched.group]
-                elif self._gone.get(watched.group.path) is watched:
-                    del self._gone[watched.group.path]
+            if isinstance(source, Part):
+                source.whole.remove(source)
+                self._forget(source.whole)
+            elif isinstance(source, Point):
+                self._forget(source)
+            elif isinstance(source, Fixed) and source.path is not None:
+                here = self._fixed.get(source.path, {})
+                here.pop(source, None)
+                if not here:
+                    self._fixed.pop(source.path, None)
+
+    def _forget(self, point: Point) -> None:
+        if point.watchers:
+            return
+        watched = point.home
+        watched.points.pop((point.key, point.as_text), None)
+        watched.unlink(point)
+        if not watched.points:
+            if self._groups.get(watched.group) is watched:
+                del self._groups[watched.group]
+            elif self._gone.get(watched.group.path) is watched:
+                del self._gone[watched.group.path]
 
     def fixed(self, path: str | None, value: ua.DataValue) -> Fixed:
-        """An attribute that only changes when its group or area goes, or by `rewrite`; `release_fixed` it.
+        """An attribute that only changes when its group or area goes, or by `rewrite`; `release` it.
 
         `path` is that of the group or area, None for what is always there, or its own for what is rewritten.
         """
@@ -154,14 +200,6 @@ class Watch:
         if path is not None:
             self._fixed.setdefault(path, {})[made] = None
         return made
-
-    def release_fixed(self, source: Fixed) -> None:
-        """Nobody monitors it any more."""
-        if source.path is not None:
-            here = self._fixed.get(source.path, {})
-            here.pop(source, None)
-            if not here:
-                self._fixed.pop(source.path, None)
 
     def is_fixed(self, path: str) -> bool:
         """Somebody monitors a `fixed` one of this path."""

@@ -36,11 +36,12 @@ class Bindings:
     responses: Mapping[str, tuple[Binding, ...]]
 
     def updates(
-        self, action: str, payload: Mapping[str, Any], time: float | None, now: float
+        self, action: str, payload: Mapping[str, Any], time: float | None, now: float | None
     ) -> tuple[list[Update], str]:
         """What a message of a station changes, and why a field could not be read ("" when all could).
 
-        `time` is the station's own time of the message, None where it gave none.
+        `time` is the station's own time of the message, None where it gave none. `now` takes its place, None where it
+        gave one that cannot be read.
         """
         return _updates(self.requests.get(action, ()), payload, time, now)
 
@@ -83,14 +84,14 @@ def _by_action(sources: tuple[Source, ...]) -> list[tuple[str, bool, tuple[tuple
 
 
 def _updates(
-    bindings: tuple[Binding, ...], payload: Mapping[str, Any], time: float | None, now: float
+    bindings: tuple[Binding, ...], payload: Mapping[str, Any], time: float | None, now: float | None
 ) -> tuple[list[Update], str]:
     updates: list[Update] = []
     problem = ""
     for binding in bindings:
         field = binding.field
-        raw = payload.get(field) if field else _field(binding.paths, payload, time, now)
         try:
+            raw = payload.get(field) if field else _field(binding.paths, payload, time, now)
             updates.append(Update(binding.slot, binding.convert(raw), time))
         except (ValueError, TypeError) as error:
             problem = f"{'.'.join(binding.paths[0])}: {error}"
@@ -98,9 +99,13 @@ def _updates(
     return updates, problem
 
 
-def _field(paths: tuple[tuple[str, ...], ...], payload: Mapping[str, Any], time: float | None, now: float) -> Any:
+def _field(
+    paths: tuple[tuple[str, ...], ...], payload: Mapping[str, Any], time: float | None, now: float | None
+) -> Any:
     for path in paths:
         if path[0] == TIME:
+            if time is None and now is None:
+                raise ValueError("cannot be read")
             return now if time is None else time
         found: Any = payload
         for name in path:

@@ -6,9 +6,9 @@ kind share. A point costs its value, its quality and two times, nothing else.
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, count
 from typing import NamedTuple
 
 from bridge.points.layout import Layout
@@ -60,6 +60,13 @@ _INITIAL: Stamp = (_GOOD, None, None)
 _LONG_AGO = float("-inf")
 
 
+class Below(NamedTuple):
+    """What came at run time directly below a folder: the slots of its points, the keys of its folders."""
+
+    slots: list[int]
+    folders: list[str]
+
+
 class Group:
     """The points of one station, one connector, or the bridge itself.
 
@@ -69,6 +76,7 @@ class Group:
 
     __slots__ = (
         "_extra",
+        "_extra_folders",
         "_extra_index",
         "_found",
         "_newest",
@@ -87,6 +95,7 @@ class Group:
         self._sparse: dict[int, Sample] = {}
         self._extra: list[Row] = []
         self._extra_index: dict[str, int] = {}
+        self._extra_folders: dict[str, Below] | None = None  # made when somebody browses
         self._newest = _LONG_AGO  # no value's source time is later
         self._found: tuple[tuple[Row, ...], tuple[int, ...]] = (), ()  # rows that were asked for last, their slots
         self._lay_out()
@@ -106,15 +115,23 @@ class Group:
         return rows[slot] if slot < len(rows) else self._extra[slot - len(rows)]
 
     def extend(self, row: Row) -> int | None:
-        """Adds a point at run time, or finds it; returns its slot, None when the group has too many."""
+        """Adds a point at run time, or finds it; returns its slot, None when the group has too many.
+
+        What is said of a point that came at run time may change (its unit, its limits), its type may not.
+        """
         found = self.layout.index.get(row.key)
-        if found is None:
-            found = self._extra_index.get(row.key)
         if found is not None:
+            return found
+        found = self._extra_index.get(row.key)
+        if found is not None:
+            place = found - len(self.layout.rows)
+            if self._extra[place].type is row.type:
+                self._extra[place] = row
             return found
         if len(self._extra) >= MAX_EXTRA:
             return None
         slot = len(self.layout.rows) + len(self._extra)
+        self._extra_folders = None
         self._extra.append(row)
         self._extra_index[row.key] = slot
         self._values.append(row.initial)
@@ -136,6 +153,12 @@ class Group:
     def extra_rows(self) -> tuple[Row, ...]:
         """The rows that came at run time."""
         return tuple(self._extra)
+
+    def extra_below(self, folder: str) -> Below | None:
+        """What came at run time directly below a folder ("": the group itself); None: nothing did."""
+        if self._extra_folders is None:
+            self._extra_folders = _folders(self._extra, len(self.layout.rows))
+        return self._extra_folders.get(folder)
 
     def sample(self, slot: int) -> Sample:
         """What a reader sees: the value with the quality that it has now."""
@@ -223,6 +246,26 @@ class Group:
         else:
             self._values[place] = value
             self._stamps[place] = stamp
+
+
+def _folders(rows: Iterable[Row], first: int) -> dict[str, Below]:
+    """Rows by their folders, and these by the folders that they are in; `first` is the slot of the first row."""
+    found: dict[str, Below] = {}
+    for slot, row in enumerate(rows, first):
+        folder = row.folder
+        below = found.get(folder)
+        if below is None:
+            below = _add_folder(found, folder)
+        below.slots.append(slot)
+    return found
+
+
+def _add_folder(found: dict[str, Below], folder: str) -> Below:
+    below = found[folder] = Below([], [])
+    if folder:
+        parent = folder.rpartition(".")[0]
+        (found.get(parent) or _add_folder(found, parent)).folders.append(folder)
+    return below
 
 
 @lru_cache(64)
@@ -377,6 +420,7 @@ class Tree:
         extra = group.extra_rows()
         group.layout = layout
         group._sparse, group._extra, group._extra_index, group._found = {}, [], {}, ((), ())
+        group._extra_folders = None
         group._lay_out()
         for row in extra:
             group.extend(row)
@@ -411,10 +455,9 @@ RESERVED = ("Stations", "Bridge")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def station_name(identity: str, taken: Iterable[str]) -> str:
+def station_name(identity: str, taken: Container[str]) -> str:
     """The first segment of a station's paths: its identity made safe, with `~2`, `~3` … where it is taken."""
     name = _UNSAFE.sub("_", identity)
-    used = {*RESERVED, *taken}
-    if name not in used:
+    if name not in RESERVED and name not in taken:
         return name
-    return next(f"{name}~{number}" for number in range(2, len(used) + 3) if f"{name}~{number}" not in used)
+    return next(f"{name}~{number}" for number in count(2) if f"{name}~{number}" not in taken)

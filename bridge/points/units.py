@@ -62,6 +62,38 @@ UNITS = {
     )
 }
 
+#: further units of 2.x device models, whose values stay as the station gives them (OCPP 2.0.1 part 2 appendix 2)
+NAMED = {
+    unit.symbol: unit
+    for unit in (
+        Unit("kWh", "KWH", "kilowatt hour"),
+        Unit("kW", "KWT", "kilowatt"),
+        Unit("kVA", "KVA", "kilovolt ampere"),
+        Unit("kvar", "KVR", "kilovolt ampere reactive"),
+        Unit("Fahrenheit", "FAH", "degree Fahrenheit"),
+        Unit("K", "KEL", "kelvin"),
+        Unit("Ohm", "OHM", "ohm"),
+        Unit("B", "AD", "byte"),
+        Unit("dB", "2N", "decibel"),
+        Unit("dBm", "DBM", "decibel-milliwatt"),
+        Unit("Deg", "DD", "degree"),
+        Unit("lx", "LUX", "lux"),
+        Unit("m", "MTR", "metre"),
+        Unit("N", "NEW", "newton"),
+        Unit("kPa", "KPA", "kilopascal"),
+        Unit("ms", "C26", "millisecond"),
+        Unit("min", "MIN", "minute"),
+        Unit("h", "HUR", "hour"),
+        Unit("d", "DAY", "day"),
+    )
+}
+
+
+def unit_named(symbol: str) -> Unit:
+    """The unit with this name; one that is in no table has its name and no code."""
+    return UNITS.get(symbol) or NAMED.get(symbol) or Unit(symbol, "", symbol)
+
+
 CONVERSIONS = {
     **{symbol: Conversion(symbol) for symbol in UNITS},
     "kWh": Conversion("Wh", 1000.0),

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from bridge.simulator.connection import Opener, live
@@ -22,9 +23,10 @@ STATIONS: Mapping[Version, tuple[type[Station], Opener]] = {
 class Simulator:
     """Simulated stations against the central system at `url` (`ws://host:port/path`, the id is added).
 
-    Their ids are `<prefix>0001`, `<prefix>0002` …; `settings` are more fields of SimulatedStation, the same
-    for all. They connect `connect_rate` a second. `on_event(station, event, detail)` is told what happens:
-    connected, disconnected, boot, started, stopped, refused, command, reset, delayed, error.
+    Their ids are `<prefix>0001`, `<prefix>0002` …; `ocpp` is the version of all, or several that they have in turn;
+    `settings` are more fields of SimulatedStation, the same for all. They connect `connect_rate` a second.
+    `on_event(station, event, detail)` is told what happens: connected, disconnected, boot, started, stopped, refused,
+    command, reset, delayed, error.
     """
 
     def __init__(
@@ -37,13 +39,16 @@ class Simulator:
         speed: float = 1.0,
         seed: int = 0,
         connect_rate: float = 100.0,
+        ocpp: Version | Sequence[Version] = "1.6",
         on_event: OnEvent | None = None,
         **settings: Any,
     ) -> None:
         self.counters = Counters()
+        each = (ocpp,) if isinstance(ocpp, str) else ocpp
+        same: dict[str, Any] = {"connectors": connectors, "speed": speed, "seed": seed, **settings}
         self.stations = tuple(
-            SimulatedStation(id=f"{prefix}{number:04d}", connectors=connectors, speed=speed, seed=seed, **settings)
-            for number in range(1, stations + 1)
+            SimulatedStation(id=f"{prefix}{number:04d}", ocpp=version, **same)
+            for number, version in zip(range(1, stations + 1), cycle(each))
         )
         self._url = url
         self._connect_rate = connect_rate

@@ -18,19 +18,30 @@ class StationClock:
         self._before: float | None = None
         self._since = 0.0
 
+    def restore(self, offset: float) -> None:
+        """Takes an estimate of before a restart. The first message may be an old one, which says little."""
+        self._before = offset
+
     @property
     def offset(self) -> float | None:
         """The station's clock minus ours in seconds; None before the first timestamp."""
-        known = [offset for offset in (self._best, self._before) if offset is not None]
-        return max(known) if known else None
+        if self._best is None or self._before is None:
+            return self._before if self._best is None else self._best
+        return max(self._best, self._before)
 
     def heard(self, time: float, now: float) -> float | None:
         """Takes a timestamp into account; returns it, or None when the clock is too far off to be believed."""
-        if self._best is None or abs(now - self._since) > WINDOW:
+        if self._best is None:
+            self._best, self._since = time - now, now
+        elif abs(now - self._since) > WINDOW:
             self._before, self._best, self._since = self._best, time - now, now
         else:
             self._best = max(self._best, time - now)
-        offset = self._best if self._before is None else max(self._best, self._before)
-        if abs(offset) > self._max_skew or time - now > self._max_skew:
+        return self.believed(time, now)
+
+    def believed(self, time: float, now: float) -> float | None:
+        """As `heard`, of a timestamp that was taken into account before."""
+        offset = self.offset
+        if offset is not None and abs(offset) > self._max_skew:
             return None
-        return time
+        return None if time - now > self._max_skew else time

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from bridge.config import OcppConfig
-from bridge.points.tree import Group, Tree
+from bridge.points.rows import Value
+from bridge.points.tree import Group, Tree, Update
 from bridge.scripting import Runner
 from bridge.station.known import Known
 from bridge.station.v2.addressing import Place
@@ -36,6 +37,11 @@ class Context:
     background: set[asyncio.Task[None]] = field(default_factory=set)
     catalogue: Catalogue = field(default_factory=Catalogue)
     outlet: Callable[[Known, Place], Group | None] = lambda known, place: None
+
+    def set_points(self, group: Group, values: Mapping[str, Value]) -> None:
+        """Sets points by key, now; those that the group does not have are passed over."""
+        slots = ((group.slot(key), value) for key, value in values.items())
+        self.tree.apply(group, [Update(slot, value) for slot, value in slots if slot is not None], self.clock())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs something beside the session, such as reading a station's configuration after its boot."""

@@ -1,6 +1,5 @@
 """What the bridge knows of one station, connected or not."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -18,7 +17,8 @@ class Connection(Protocol):
 
     registration: str
     overruled: str
-    finished: asyncio.Event
+
+    async def ended(self) -> None: ...
 
     def refusal(self, action: str) -> str: ...
 
@@ -33,12 +33,16 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A transaction that runs. `group` is its connector, None where that cannot be shown as points."""
+    """A transaction that runs. `group` is its connector, None where that cannot be shown as points.
+
+    `lost`: the station has no transaction there any more, and its stop has not come yet.
+    """
 
     id: int
     group: Group | None
     meter_start: float
     id_tag: str
+    lost: bool = False
 
 
 class Known:
@@ -51,6 +55,7 @@ class Known:
         "heard",
         "interval",
         "last_message",
+        "leaving",
         "memory",
         "model",
         "newest",
@@ -62,6 +67,7 @@ class Known:
         "running",
         "sent",
         "session",
+        "slowed",
         "stale",
         "unsaved",
     )
@@ -76,6 +82,7 @@ class Known:
         self.policy = policy
         self.clock = StationClock(max_clock_skew)
         self.session: Connection | None = None
+        self.leaving: Connection | None = None  # whose connection has closed, but not all that it has begun is done
         self.running: dict[int, Running] = {}
         self.configuration: dict[str, str] = {}  # point's name → the station's key, where they differ
         self.received = 0
@@ -88,6 +95,7 @@ class Known:
         self.last_message: float | None = None
         self.heard = 0.0  # the same by a clock that nobody sets
         self.stale = False
+        self.slowed: float | None = None  # when it was last made to wait for sending too much, by that clock
         self.unsaved = False  # the disk refused what was decided about the station
 
     @property
@@ -148,4 +156,17 @@ class Known:
 
     def running_at(self, group: Group) -> Running | None:
         """The transaction that runs at a connector. One whose stop was lost ran until the next one started."""
-        return self.running.get(self.newest.get(group, 0))
+        found = self.running.get(self.newest.get(group, 0))
+        return None if found is None or found.lost else found
+
+    def lose(self, running: Running) -> None:
+        """Notes that a transaction has been lost."""
+        self.running[running.id] = replace(running, lost=True)
+
+    def find_again(self, transaction: int, group: Group) -> Running | None:
+        """A transaction that was lost at a connector, and that the station knows after all."""
+        found = self.running.get(transaction)
+        if found is None or found.group is not group or self.newest.get(group) != transaction:
+            return None
+        found = self.running[transaction] = replace(found, lost=False)
+        return found

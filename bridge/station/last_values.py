@@ -7,7 +7,9 @@ from bridge.points.tree import Group, Tree
 from bridge.store.records import GroupRecord
 from bridge.store.store import Store
 
-SLICE = 50  # groups that are handed over without a pause, so that stations and clients don't wait
+#: customers' data, which no file is to keep
+PRIVATE = frozenset({"Reports.CustomerInformation"})
+SLICE = 10  # groups that are handed over without a pause, so that stations and clients don't wait
 
 
 class LastValues:
@@ -50,4 +52,6 @@ class LastValues:
         away = group.station is not None and group.station.online_since is None
         if away and all(server_time < self._written for *_, server_time in values):
             return None  # the station went and its values became uncertain, but they are in the store already
+        if any(group.value(key) is not None for key in PRIVATE):
+            values = [value for value in values if value[0] not in PRIVATE]
         return GroupRecord(group.path, values)

@@ -66,6 +66,8 @@ def _about(
         (slots["MeterValues.Raw"], raw[:MAX_TEXT]),
     ]
     running = known.running_at(group)
+    if running is None and transaction is not None:
+        running = known.find_again(transaction, group)
     if running is not None and transaction in (None, running.id) and (transaction or register is not None):
         values += transactions.running_values(running, group, register)
     return values

@@ -10,12 +10,16 @@ from bridge.points.rows import Type, Value
 from bridge.points.tree import Group, Quality, Tree, Update
 from bridge.points.values import MAX_TEXT, parse_time, to_json
 from bridge.station.known import Known
+from bridge.station.transactions import show_none
 from bridge.station.v2.addressing import Place, connector_name
 from bridge.station.v2.alerts import alert, time_of
 from bridge.station.v2.device_model import Reading
 from bridge.station.v2.memory import Memory
 from bridge.station.v2.samples import unit_of
 from bridge.station.v2.status import ConnectorReport, state
+
+#: statuses of a connector at which no transaction runs (OCPP 2.0.1 E02)
+_WITHOUT_TRANSACTION = frozenset({"Available", "Reserved"})
 
 Payload = Mapping[str, Any]
 Points = Iterable[tuple[str, Value, float | None]]
@@ -48,8 +52,11 @@ def take_status(tree: Tree, known: Known, memory: Memory, group: Group, payload:
     if not isinstance(status, str):
         return "connectorStatus: expected a string"
     time = None if stamp is None else known.clock.heard(stamp, now)
-    if memory.reported.setdefault(name_of(group), ConnectorReport()).take(status, now if time is None else time):
+    own, believed = now if stamp is None else stamp, now if time is None else time
+    if memory.reported.setdefault(name_of(group), ConnectorReport()).take(status, own, believed):
         show_status(tree, memory, group, time, now)
+        if status in _WITHOUT_TRANSACTION:
+            show_none(tree, known, group, time, now)
     slot = group.slot("Status.State")
     enumeration = None if slot is None else group.row(slot).enumeration
     return "" if enumeration is None or status in enumeration.numbers else f"connectorStatus: no {enumeration.name}"
@@ -91,9 +98,16 @@ def show_readings(tree: Tree, known: Known, readings: Iterable[Reading], time: f
 
 def take_report(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:
     """NotifyReport (OCPP 2.0.1 B07, B08): each part as it comes."""
-    if memory.reports.take("NotifyReport", payload, []) is not None and payload.get("requestId") == memory.requests:
+    readings = memory.model.report(payload)
+    ours = payload.get("requestId") == memory.requests and not memory.is_read
+    if ours:
+        memory.told.update(reading.described.row.key for reading in readings)
+    if memory.reports.take("NotifyReport", payload, []) is not None and ours:
         memory.is_read = True
-    return show_readings(tree, known, memory.model.report(payload), _believed(known, payload, now), now)
+        gone = memory.model.forget(memory.told)
+        slots = [slot for slot in map(known.points.slot, gone) if slot is not None]
+        tree.apply(known.points, [Update(slot, None, None, Quality.WAITING) for slot in slots], now)
+    return show_readings(tree, known, readings, _believed(known, payload, now), now)
 
 
 def take_events(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:

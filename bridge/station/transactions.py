@@ -3,19 +3,26 @@
 Knows no OCPP version; `v16` and its like bring the fields.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
+from bridge.errors import StoreError
 from bridge.points.rows import Value
-from bridge.points.tree import Group, Update
+from bridge.points.tree import Group, Quality, Tree, Update
 from bridge.station.context import Context
 from bridge.station.known import Known, Running
 from bridge.store.records import Transaction, TransactionStart, TransactionStop
 
 log = structlog.get_logger()
+
+#: s that a station which has become Available has for the stop of its transaction; it may have to send others before
+LOST_AFTER = 120.0
+#: Transaction.Stop.Reason of a transaction whose stop was lost
+UNKNOWN = "Unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ async def begin(
 
     def show(time: float | None) -> None:
         if group is not None and running is not None and known.running_at(group) is running:
-            values = running_values(running, group, start.meter_start)
+            values = running_values(running, group, None if repeated else start.meter_start)
             context.tree.apply(group, [Update(slot, value, time) for slot, value in values], context.clock())
 
     return Begun(number, authorization, shown=running is not None, show=show)
@@ -80,27 +87,89 @@ async def end(context: Context, known: Known, stop: TransactionStop) -> Ended:
     """Records a stop durably. A stop of an unknown transaction, or of another station's, touches nothing."""
     stopped = await context.store.stop_transaction(stop)
     running = known.running.get(stop.transaction_id)
-    if stopped is None or running is None:
-        log.info(
-            "transaction.stopped",
-            station=known.id,
-            transaction=stop.transaction_id,
-            unknown=stopped is None,
-            repeated=stopped is not None,
-        )
-        return Ended(False, stopped.connector if stopped else "", None, lambda time: None)
-    log.info("transaction.stopped", station=known.id, transaction=stop.transaction_id, energy=stopped.energy)
-    group = running.group
+    group = None if stopped is None else running.group if running is not None else _shown_before(known, stopped)
+    log.info(
+        "transaction.stopped",
+        station=known.id,
+        transaction=stop.transaction_id,
+        energy=None if stopped is None else stopped.energy,
+        unknown=stopped is None,
+        repeated=stopped is not None and running is None,
+    )
+    if stopped is None:
+        return Ended(False, "", None, lambda time: None)
 
     def show(time: float | None) -> None:
-        latest = group is not None and known.running_at(group) is running
-        known.running.pop(running.id, None)
+        clear = group is not None and known.running_at(group) in (running, None)
+        known.running.pop(stopped.id, None)
         if group is not None:
-            _show_ended(context, group, stopped, time, clear=latest)
+            _show_ended(context, group, stopped, time, clear=clear)
 
     if group is None:
-        known.running.pop(running.id, None)
-    return Ended(True, stopped.connector, group, show)
+        known.running.pop(stopped.id, None)
+    return Ended(running is not None, stopped.connector, group, show)
+
+
+def _shown_before(known: Known, stopped: Transaction) -> Group | None:
+    """Where a stop is shown that the station sends again: what it has not repeated is not sure."""
+    group = known.points.connectors.get(stopped.connector)
+    slot = None if group is None else group.slot("Transaction.Stop.Id")
+    if group is None or slot is None:
+        return None
+    shown = group.sample(slot)
+    return group if shown.value == str(stopped.id) and shown.quality is Quality.LAST else None
+
+
+def show_none(tree: Tree, known: Known, group: Group, time: float | None, now: float) -> None:
+    """A connector has a status that it only has without a transaction, and none is known: so none runs there."""
+    if not known.charges_at(group):
+        values: dict[str, Value] = {"Transaction.Active": False, "Transaction.Id": "", "Transaction.IdTag": ""}
+        tree.apply(group, _updates(group, values, time), now)
+
+
+def miss_stop(context: Context, known: Known, group: Group) -> None:
+    """A connector is Available though a transaction runs there: its stop is still to come, or it was lost."""
+    running, session = known.running_at(group), known.session
+    if running is None:
+        return
+
+    async def close() -> None:
+        await asyncio.sleep(LOST_AFTER)
+        if known.session is session and known.running.get(running.id) is running and _is_available(group):
+            await _lose(context, known, group, running)
+
+    context.spawn(close())
+
+
+async def _lose(context: Context, known: Known, group: Group, running: Running) -> None:
+    """Ends a transaction that the station no longer knows. Its stop is taken all the same, if it ever comes."""
+    try:
+        await context.store.lose_transaction(running.id, context.clock())
+    except StoreError as error:
+        log.error("store.failed", station=known.id, error=str(error))
+        return
+    if known.running.get(running.id) is not running:  # it was stopped meanwhile
+        return
+    known.lose(running)
+    log.warning("transaction.lost", station=known.id, transaction=running.id)
+    slot, energy = group.slot("Transaction.Active"), group.value("Transaction.Energy")
+    last = None if slot is None else group.sample(slot).source_time  # a stop that comes late is not before that
+    drawn = energy if isinstance(energy, float) else None
+    stop: dict[str, Value] = {
+        "Transaction.Stop.Id": str(running.id),
+        "Transaction.Stop.IdTag": "",
+        "Transaction.Stop.Reason": UNKNOWN,
+        "Transaction.Stop.MeterStop": None if drawn is None else running.meter_start + drawn,
+        "Transaction.Stop.Energy": drawn,
+        "Transaction.Stop.Time": last,
+    }
+    uncertain = [update._replace(quality=Quality.SUBNORMAL) for update in _updates(group, stop, last)]
+    context.tree.apply(group, uncertain, context.clock())
+    show_none(context.tree, known, group, None, context.clock())
+
+
+def _is_available(group: Group) -> bool:
+    return group.value("Status.StateText") == "Available"
 
 
 def running_values(running: Running, group: Group, register: float | None) -> list[tuple[int, Value]]:

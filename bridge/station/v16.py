@@ -42,6 +42,8 @@ STRICT_REGISTRATION = False
 
 #: AuthorizationStatus (OCPP 1.6 §7.3); what only 2.x has is Invalid here
 _STATUSES = frozenset({"Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"})
+#: statuses of a connector at which no transaction runs (OCPP 1.6 §4.9)
+_WITHOUT_TRANSACTION = frozenset({"Available", "Preparing", "Reserved"})
 #: messages that a trigger calls by another name than their own
 _TRIGGERED: Mapping[str, frozenset[str]] = {
     "FirmwareStatusNotification": frozenset({"FirmwareStatusNotification", "SignedFirmwareStatusNotification"}),
@@ -204,6 +206,13 @@ DECISIONS: Mapping[str, Decide] = {
 
 def take(context: Context, known: Known, group: Group, action: str, payload: Payload, now: float) -> str:
     """What the rows cannot say of a message that was answered automatically; returns what could not be read."""
+    if action == "StatusNotification":
+        if payload.get("status") in _WITHOUT_TRANSACTION:
+            time = known.clock.believed(_time(payload.get("timestamp"), now), now)
+            transactions.show_none(context.tree, known, group, time, now)
+        if payload.get("status") == "Available":
+            transactions.miss_stop(context, known, group)
+        return ""
     if action != "MeterValues":
         return ""
     transaction = optional_integer(payload, "transactionId")

@@ -59,6 +59,8 @@ _TRIGGERED: Mapping[str, frozenset[str]] = {
     )
 }
 
+#: s from one writing of a device model to the next, whatever its station reports
+KEEP_AFTER = 10.0
 MAX_ANSWERED = 64
 """Answers to tokens of one station that are kept for events that come again."""
 
@@ -285,7 +287,22 @@ DECISIONS: Mapping[str, Decide] = {
 def take(context: Context, known: Known, group: Group, action: str, payload: Payload, now: float) -> str:
     """What the rows cannot say of a message that was answered automatically; returns what could not be read."""
     found = reported.TAKES.get(action)
-    return "" if found is None else found(context.tree, known, memory_of(context, known), group, payload, now)
+    if found is None:
+        return ""
+    memory = memory_of(context, known)
+    problem = found(context.tree, known, memory, group, payload, now)
+    if action == "NotifyReport":
+        _keep_model(context, known, memory, payload)
+    return problem
+
+
+def _keep_model(context: Context, known: Known, memory: Memory, payload: Payload) -> None:
+    """Keeps the device model when a report is complete, so that its points are there after a restart."""
+    request = payload.get("requestId")
+    is_open = isinstance(request, int) and memory.reports.open("NotifyReport", request) is not None
+    if memory.model.changed and not is_open and context.monotonic() - memory.kept >= KEEP_AFTER:
+        memory.kept = context.monotonic()
+        context.store.put_model_soon(known.id, memory.model.keep())
 
 
 def configuration_request(context: Context, known: Known) -> tuple[str, dict[str, Any]] | None:

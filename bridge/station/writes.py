@@ -14,6 +14,7 @@ from bridge.commands.inputs import (
     from_json,
     from_parameters,
     masked,
+    masked_response,
 )
 from bridge.commands.queue import CommandQueue, Done
 from bridge.commands.table import EXECUTE, FOLDER, REQUEST, Command
@@ -74,7 +75,7 @@ class Writes:
             error.outputs = ("", to_json(details))
         if done.failure is not None:
             raise done.failure
-        return done.status, to_json(done.response)
+        return done.status, to_json(masked_response(command.action, done.response))
 
     # Commands.<Action>.*
 

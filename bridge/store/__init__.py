@@ -8,6 +8,7 @@ from bridge.store.reader import Editor, Reader
 from bridge.store.records import (
     CommandEnd,
     CommandRecord,
+    CommandResult,
     EventRecord,
     GroupRecord,
     LastValue,
@@ -22,6 +23,7 @@ from bridge.store.store import Store
 __all__ = [
     "CommandEnd",
     "CommandRecord",
+    "CommandResult",
     "Editor",
     "EventRecord",
     "GroupRecord",

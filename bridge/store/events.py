@@ -50,6 +50,18 @@ def events_of(db: Database, station: str, transaction: str) -> Iterator[EventRec
     return map(_event, select(db, _ONE, (station, transaction)))
 
 
+def events(db: Database) -> Iterator[EventRecord]:
+    """All events, those of each transaction together and in the order in which they came."""
+    sql = f"SELECT {_COLUMNS} FROM transaction_events ORDER BY station, transaction_id, id"  # noqa: S608
+    return map(_event, select(db, sql))
+
+
+def ends_of(db: Database, station: str) -> Iterator[tuple[str, float]]:
+    """The transactions of a station that have ended: id, and when the end came. The last one first."""
+    sql = "SELECT transaction_id, received FROM transaction_events WHERE station = ? AND ended ORDER BY id DESC"
+    return ((row[0], row[1]) for row in select(db, sql, (station,)))
+
+
 def _event(row: tuple[Any, ...]) -> EventRecord:
     return EventRecord(
         station=row[0],

@@ -11,7 +11,7 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from bridge.errors import StoreError
-from bridge.store import events, rows
+from bridge.store import events, rows, transactions
 from bridge.store.database import (
     check_schema,
     connect_editor,
@@ -21,7 +21,8 @@ from bridge.store.database import (
     migrate,
     transaction,
 )
-from bridge.store.records import EventRecord, GroupRecord, StationRecord, Transaction, ValueRecord
+from bridge.store.records import CommandResult, EventRecord, GroupRecord, StationRecord, Transaction, ValueRecord
+from bridge.store.transactions import StartKey
 
 
 class Reader:
@@ -45,15 +46,19 @@ class Reader:
 
     def transactions(self, since: float | None = None) -> Iterator[Transaction]:
         """Transactions that began at `since` or later, by id."""
-        return rows.transactions(self._db, since)
+        return transactions.transactions(self._db, since)
 
     def open_transactions(self) -> Iterator[Transaction]:
         """Transactions without a stop, by id."""
-        return rows.open_transactions(self._db)
+        return transactions.open_transactions(self._db)
 
-    def find_start(self, key: rows.StartKey) -> tuple[int, dict[str, Any]] | None:
+    def last_ended(self) -> Iterator[Transaction]:
+        """The newest transaction of each connector that has ended."""
+        return transactions.last_ended(self._db)
+
+    def find_start(self, key: StartKey) -> tuple[int, dict[str, Any]] | None:
         """Id and authorization of the transaction that this StartTransaction has begun, or None."""
-        return rows.find_start(self._db, key)
+        return transactions.find_start(self._db, key)
 
     def running_events(self) -> Iterator[EventRecord]:
         """The events of 2.x transactions without an end, in the order in which they came."""
@@ -63,6 +68,18 @@ class Reader:
         """The events of one 2.x transaction, in the order in which they came."""
         return events.events_of(self._db, station, transaction)
 
+    def events(self) -> Iterator[EventRecord]:
+        """The events of all 2.x transactions, those of each together and in the order in which they came."""
+        return events.events(self._db)
+
+    def ends_of(self, station: str) -> Iterator[tuple[str, float]]:
+        """The 2.x transactions of a station that have ended: id, and when the end came. The last one first."""
+        return events.ends_of(self._db, station)
+
+    def last_commands(self) -> Iterator[CommandResult]:
+        """The last command of each action at each station or connector that has ended."""
+        return rows.last_commands(self._db)
+
     def values(self) -> Iterator[ValueRecord]:
         """The last value of every point that has had one."""
         return rows.values(self._db)
@@ -70,6 +87,10 @@ class Reader:
     def group_values(self) -> Iterator[GroupRecord]:
         """The same, by station and connector."""
         return rows.group_values(self._db)
+
+    def models(self) -> Iterator[tuple[str, list[str]]]:
+        """Each device model as JSON, with the stations that have it."""
+        return rows.models(self._db)
 
     def password_hash(self, station: str) -> str | None:
         """The hash that was set for a station's password, or None."""

@@ -62,7 +62,7 @@ class TransactionStop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """A stored transaction; it runs while `stop_time` is None."""
+    """A stored transaction; it runs while `stop_time` and `lost` are None."""
 
     id: int
     station: str
@@ -76,6 +76,10 @@ class Transaction:
     stop_id_tag: str | None
     authorization: dict[str, Any]
     reservation_id: int | None
+    received: float
+    stop_received: float | None
+    lost: float | None
+    """When it was found to run no more though its stop had not come."""
 
     @property
     def energy(self) -> float | None:
@@ -106,6 +110,24 @@ class CommandRecord:
     user: str
     payload: dict[str, Any]
     requested: float
+    number: int
+    """Result.Id: the how-manieth request for this action there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """The last command of an action at a station or connector, as Result.* shows it. `response` is JSON."""
+
+    station: str
+    connector: str | None
+    action: str
+    user: str
+    number: int
+    state: str
+    status: str
+    response: str
+    error: str
+    ended: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

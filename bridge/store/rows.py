@@ -6,7 +6,7 @@ The functions that take a Database and write are jobs: they run in the writer's 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,30 +17,20 @@ from bridge.errors import StoreError
 from bridge.store.records import (
     CommandEnd,
     CommandRecord,
+    CommandResult,
     GroupRecord,
     LastValue,
     StationRecord,
-    Transaction,
-    TransactionStart,
-    TransactionStop,
     ValueRecord,
 )
 
 log = structlog.get_logger("bridge.store")
 
 INTERRUPTED = "the bridge stopped before the answer came; it is unknown whether the station carried it out"
-MAX_ID = 2**31 - 1
-
-StartKey = tuple[str, str, str, str, float]
-"""Station, connector, id tag, start timestamp as sent, meter start."""
 
 _STATIONS = (
     "SELECT id, name, version, registration, heartbeat_interval, first_seen, last_seen, boot "
     "FROM stations ORDER BY first_seen, id"
-)
-_TRANSACTIONS = (
-    "SELECT id, station, connector, id_tag, start_time, meter_start, stop_time, meter_stop, reason, "
-    "stop_id_tag, authorization, reservation_id FROM transactions "
 )
 
 
@@ -131,128 +121,6 @@ def stations(db: Database) -> Iterator[StationRecord]:
         )
 
 
-# Transactions
-
-_FIND_START = (
-    "SELECT id, authorization FROM transactions WHERE station = ? AND connector = ? AND id_tag = ? "
-    "AND start_timestamp = ? AND meter_start = ?"
-)
-
-
-def find_start(db: Database, key: StartKey) -> tuple[int, dict[str, Any]] | None:
-    """Id and authorization of the transaction that this StartTransaction has begun already."""
-    row = next(select(db, _FIND_START, (*key[:4], float(key[4]))), None)
-    return None if row is None else (row[0], from_json(row[1]))
-
-
-def start_transaction(db: Database, start: TransactionStart) -> tuple[int, dict[str, Any], bool]:
-    """Id, authorization as first answered, and whether this StartTransaction is a repeated one."""
-    cursor = db.execute(
-        "INSERT INTO transactions (station, connector, connector_id, id_tag, start_time, start_timestamp, "
-        "meter_start, reservation_id, authorization, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (station, connector, id_tag, start_timestamp, meter_start) DO NOTHING",
-        (
-            start.station,
-            start.connector,
-            start.connector_id,
-            start.id_tag,
-            start.start_time,
-            start.start_timestamp,
-            float(start.meter_start),
-            start.reservation_id,
-            to_json(start.authorization),
-            start.received,
-        ),
-    )
-    if cursor.rowcount == 1 and cursor.lastrowid is not None:
-        return cursor.lastrowid, start.authorization, False
-    key = (start.station, start.connector, start.id_tag, start.start_timestamp, float(start.meter_start))
-    number, authorization = db.conn.execute(_FIND_START, key).fetchone()
-    return number, from_json(authorization), True
-
-
-def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
-    """The transaction as stopped, by this message or by an earlier one; None for an orphan, which is kept."""
-    before = _one(db, stop) if 1 <= stop.transaction_id <= MAX_ID else None
-    if before is None:
-        _keep_orphan(db, stop)
-        return None
-    if before.stop_time is not None:
-        return before
-    db.execute(
-        "UPDATE transactions SET stop_time = ?, stop_timestamp = ?, meter_stop = ?, reason = ?, "
-        "stop_id_tag = ?, stop_data = ?, stop_received = ? WHERE id = ?",
-        (
-            stop.stop_time,
-            stop.stop_timestamp,
-            float(stop.meter_stop),
-            stop.reason,
-            stop.id_tag,
-            to_json(stop.data),
-            stop.received,
-            stop.transaction_id,
-        ),
-    )
-    return replace(
-        before,
-        stop_time=stop.stop_time,
-        meter_stop=float(stop.meter_stop),
-        reason=stop.reason,
-        stop_id_tag=stop.id_tag,
-    )
-
-
-def _one(db: Database, stop: TransactionStop) -> Transaction | None:
-    sql = _TRANSACTIONS + "WHERE id = ? AND station = ?"
-    row = db.conn.execute(sql, (stop.transaction_id, stop.station)).fetchone()
-    return None if row is None else _transaction(row)
-
-
-def _keep_orphan(db: Database, stop: TransactionStop) -> None:
-    db.execute(
-        "INSERT INTO orphan_stops (station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, "
-        "reason, data, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (
-            stop.station,
-            str(stop.transaction_id),
-            stop.id_tag,
-            stop.stop_time,
-            stop.stop_timestamp,
-            float(stop.meter_stop),
-            stop.reason,
-            to_json(stop.data),
-            stop.received,
-        ),
-    )
-
-
-def _transaction(row: tuple[Any, ...]) -> Transaction:
-    return Transaction(
-        id=row[0],
-        station=row[1],
-        connector=row[2],
-        id_tag=row[3],
-        start_time=row[4],
-        meter_start=row[5],
-        stop_time=row[6],
-        meter_stop=row[7],
-        reason=row[8],
-        stop_id_tag=row[9],
-        authorization=from_json(row[10]),
-        reservation_id=row[11],
-    )
-
-
-def open_transactions(db: Database) -> Iterator[Transaction]:
-    return map(_transaction, select(db, _TRANSACTIONS + "WHERE stop_time IS NULL ORDER BY id"))
-
-
-def transactions(db: Database, since: float | None) -> Iterator[Transaction]:
-    if since is None:
-        return map(_transaction, select(db, _TRANSACTIONS + "ORDER BY id"))
-    return map(_transaction, select(db, _TRANSACTIONS + "WHERE start_time >= ? ORDER BY id", (since,)))
-
-
 # Commands
 
 
@@ -278,7 +146,29 @@ def _command_row(item: tuple[int, CommandRecord]) -> tuple[Any, ...]:
         record.user,
         to_json(record.payload),
         record.requested,
+        record.number,
     )
+
+
+def last_commands(db: Database) -> Iterator[CommandResult]:
+    """The last command of each action at each station or connector."""
+    sql = (
+        "SELECT c.station, c.connector, c.action, user, number, state, ifnull(status, ''), ifnull(response, ''), "
+        "ifnull(error, ''), ended FROM last_commands JOIN commands c USING (id) WHERE ended IS NOT NULL"
+    )
+    for station, connector, action, user, number, state, status, response, error, ended in select(db, sql):
+        yield CommandResult(
+            station=station,
+            connector=connector,
+            action=action,
+            user=user,
+            number=number,
+            state=state,
+            status=status,
+            response=response,
+            error=error,
+            ended=ended,
+        )
 
 
 def _end_row(end: CommandEnd) -> tuple[Any, ...]:
@@ -324,6 +214,18 @@ def values(db: Database) -> Iterator[ValueRecord]:
             )
 
 
+# Device models
+
+
+def models(db: Database) -> Iterator[tuple[str, list[str]]]:
+    """Each device model as JSON, with the stations that have it."""
+    sql = (
+        "SELECT points, json_group_array(station) FROM station_models JOIN device_models USING (digest) GROUP BY digest"
+    )
+    for points, stations_of_it in select(db, sql):
+        yield points, from_json(stations_of_it)
+
+
 # Writes that nobody waits for
 
 
@@ -341,8 +243,8 @@ class Kind:
 STATION = Kind("station", _PUT_STATION, _station_row)
 COMMAND = Kind(
     "command",
-    "INSERT INTO commands (id, station, connector, action, user, payload, requested) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO commands (id, station, connector, action, user, payload, requested, number) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
     _command_row,
     prompt=True,
 )
@@ -358,5 +260,15 @@ VALUE = Kind(
     _group_row,
 )
 
-KINDS = (STATION, COMMAND, COMMAND_END, VALUE)
+MODEL = Kind(
+    "model", "INSERT INTO device_models (digest, points) VALUES (?, ?) ON CONFLICT DO NOTHING", lambda row: row
+)
+STATION_MODEL = Kind(
+    "station model",
+    "INSERT INTO station_models (station, digest) VALUES (?, ?) "
+    "ON CONFLICT (station) DO UPDATE SET digest = excluded.digest",
+    lambda row: row,
+)
+
+KINDS = (STATION, COMMAND, COMMAND_END, VALUE, MODEL, STATION_MODEL)
 """In the order in which they are written: a command before its end."""

@@ -174,3 +174,57 @@ def _transaction_events(db: Database) -> None:
         ) WITHOUT ROWID;
         """
     )
+
+
+@migrations(name="007_last_ended")
+def _last_ended(db: Database) -> None:
+    """What is read at the start to know the last transaction of each connector (OCPP 1.6), of each station (2.x)."""
+    db.executescript(
+        """
+        CREATE INDEX transactions_ended ON transactions (station, connector, id) WHERE stop_time IS NOT NULL;
+        CREATE INDEX transaction_events_ended ON transaction_events (station, id) WHERE ended;
+        """
+    )
+
+
+@migrations(name="008_last_commands")
+def _last_commands(db: Database) -> None:
+    """The last command of each action at each station or connector: Result.* and its count go on after a restart."""
+    db.executescript(
+        """
+        ALTER TABLE commands ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE last_commands (
+            station TEXT NOT NULL,
+            connector TEXT NOT NULL,
+            action TEXT NOT NULL,
+            id INTEGER NOT NULL,
+            PRIMARY KEY (station, connector, action)
+        ) WITHOUT ROWID;
+        INSERT INTO last_commands
+            SELECT station, ifnull(connector, ''), action, max(id) FROM commands GROUP BY 1, 2, 3;
+        UPDATE commands SET number = counted.number
+            FROM (SELECT max(id) AS id, count(*) AS number FROM commands GROUP BY station, connector, action) AS counted
+            WHERE commands.id = counted.id;
+        CREATE TRIGGER commands_last AFTER INSERT ON commands BEGIN
+            INSERT INTO last_commands VALUES (new.station, ifnull(new.connector, ''), new.action, new.id)
+                ON CONFLICT (station, connector, action) DO UPDATE SET id = excluded.id;
+        END;
+        """
+    )
+
+
+@migrations(name="009_device_models")
+def _device_models(db: Database) -> None:
+    """The device models of 2.x stations, each once: a depot of one make has one."""
+    db.executescript(
+        """
+        CREATE TABLE device_models (digest TEXT PRIMARY KEY, points TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE station_models (station TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations(name="010_lost_transactions")
+def _lost_transactions(db: Database) -> None:
+    """When a transaction was found to run no more though its stop had not come; NULL for all others."""
+    db.executescript("ALTER TABLE transactions ADD COLUMN lost REAL;")

@@ -7,17 +7,19 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from bridge.store import events, rows
+from bridge.store import events, rows, transactions
 from bridge.store.database import closing_on_error, connect_reader, connect_writer, lock, migrate, transaction
 from bridge.store.reader import Editor, Reader
 from bridge.store.records import (
     CommandEnd,
     CommandRecord,
+    CommandResult,
     EventRecord,
     GroupRecord,
     StationRecord,
@@ -155,7 +157,7 @@ class Store:
 
         A repeated StartTransaction gets the id and the authorization of the first one.
         """
-        return await self._writer.submit(partial(rows.start_transaction, start=start))
+        return await self._writer.submit(partial(transactions.start_transaction, start=start))
 
     def find_start(
         self, station: str, connector: str, id_tag: str, start_timestamp: str, meter_start: float
@@ -171,11 +173,19 @@ class Store:
 
         None: the station has no transaction of that id; the stop is kept as an orphan.
         """
-        return await self._writer.submit(partial(rows.stop_transaction, stop=stop))
+        return await self._writer.submit(partial(transactions.stop_transaction, stop=stop))
+
+    async def lose_transaction(self, number: int, now: float) -> None:
+        """Note durably that a transaction runs no more though its stop has not come."""
+        await self._writer.submit(partial(transactions.lose_transaction, number=number, now=now))
 
     def load_open_transactions(self) -> list[Transaction]:
         """Transactions without a stop, by id."""
         return list(self._reader.open_transactions())
+
+    def load_last_ended(self) -> Iterator[Transaction]:
+        """The newest transaction of each connector that has ended."""
+        return self._reader.last_ended()
 
     def transactions(self, since: float | None = None) -> Iterator[Transaction]:
         """Transactions that began at `since` or later, by id."""
@@ -188,6 +198,10 @@ class Store:
     def load_running_events(self) -> Iterator[EventRecord]:
         """The events of 2.x transactions without an end, in the order in which they came."""
         return self._reader.running_events()
+
+    def load_ends_of(self, station: str) -> Iterator[tuple[str, float]]:
+        """The 2.x transactions of a station that have ended: id, and when the end came. The last one first."""
+        return self._reader.ends_of(station)
 
     def events_of(self, station: str, transaction: str) -> list[EventRecord]:
         """The events of one 2.x transaction, in the order in which they came. Raises StoreError."""
@@ -205,6 +219,10 @@ class Store:
         """Note how a command ended. One that has no end when the store is opened again has failed."""
         self._writer.put(rows.COMMAND_END, [(end.handle, end)])
 
+    def load_last_commands(self) -> Iterator[CommandResult]:
+        """The last command of each action at each station or connector."""
+        return self._reader.last_commands()
+
     # Values
 
     def put_values_soon(self, records: Sequence[GroupRecord]) -> None:
@@ -218,6 +236,16 @@ class Store:
     def load_group_values(self) -> Iterator[GroupRecord]:
         """The same, by station and connector: in a tenth of the time."""
         return self._reader.group_values()
+
+    def put_model_soon(self, station: str, points: str) -> None:
+        """Keep a station's device model, as JSON, within the flush interval. Equal ones are kept once."""
+        digest = blake2b(points.encode(), digest_size=16).hexdigest()
+        self._writer.put(rows.MODEL, [(digest, (digest, points))])
+        self._writer.put(rows.STATION_MODEL, [(station, (station, digest))])
+
+    def load_models(self) -> Iterator[tuple[str, list[str]]]:
+        """Each device model as JSON, with the stations that have it."""
+        return self._reader.models()
 
     # State
 

@@ -21,7 +21,7 @@ class Clock:
     """A station's clock: `offset` seconds off, in its own way of writing, never twice the same time."""
 
     def __init__(self, rng: random.Random) -> None:
-        self.offset = rng.choice((0.0, 0.0, 0.0, -30.0, 45.0, -7_200.0))
+        self.offset = rng.choice((0.0, 0.0, 0.0, -30.0, 45.0, -7_200.0, 86_400.0))
         self._write = rng.choice(FORMATS)
         self._last = 0
 

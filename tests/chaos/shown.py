@@ -99,17 +99,14 @@ def _transactions(station: Station) -> dict[str, Any]:
     for connector in station.outlets:
         charges = [charge for charge in station.charges if charge.connector == connector.number]
         ended = charges[:-1] if connector.charge is not None else charges
-        # The points of a transaction that has ended are written some seconds later: a kill may lose them.
-        if charges and not charges[-1].old:
+        if charges:
             wanted |= _below(connector.number, _started(charges[-1]))
-        if ended and not ended[-1].old:
+        if ended:
             wanted |= _below(connector.number, _ended(ended[-1]))
         if connector.charge is not None:
             wanted |= _below(connector.number, _running(connector.charge, connector.meter))
-        elif charges and not charges[-1].old:
+        elif charges:
             wanted |= _below(connector.number, {"Active": False, "Id": "", "IdTag": ""})
-        else:
-            wanted |= _below(connector.number, {"Active": False})
     return wanted
 
 

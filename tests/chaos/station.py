@@ -31,7 +31,6 @@ class Charge:
     start_sent: bool = False
     stop_sent: bool = False
     stop_known: bool = False  # the bridge has answered it
-    old: bool = False  # the bridge was killed after its stop was sent
 
 
 @dataclass(eq=False)
@@ -86,8 +85,6 @@ class Station:
     def bridge_killed(self) -> None:
         """What it has told may be lost, but for the transactions."""
         self.said.doubt()
-        for charge in self.charges:
-            charge.old = charge.old or charge.stop_sent
 
     def note(self, text: str) -> None:
         self.history.append(f"{asyncio.get_running_loop().time():.3f} {text}")

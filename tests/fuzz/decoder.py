@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bridge.ocpp.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND
-from bridge.ocpp.peer import Peer, ReceivedCall, Reply
+from bridge.ocpp.peer import Peer, ReceivedCall, ReceivedQuick, Reply
 from bridge.ocpp.schemas import resolved, schemas
 from bridge.ocpp.versions import VERSIONS, Version
+from bridge.station.dialects import quick_decoders
+from tests.unit.station.rig import MODELS
 
 OURS = "ours"  # the id of the CALL that is always waiting
 
@@ -19,7 +21,7 @@ class Target:
 
     def __init__(self) -> None:
         self._peers = [
-            (Peer(version, validation, lambda: OURS), version)
+            (Peer(version, validation, lambda: OURS, quick_decoders(MODELS[version.name])), version)
             for version in VERSIONS.values()
             for validation in ("lenient", "strict", "off")
         ]
@@ -36,6 +38,8 @@ class Target:
             received = peer.receive(assembled(Choices(data[1:]), version))
         else:
             received = peer.receive(data[1:])
+        if isinstance(received, ReceivedQuick):
+            received = received.plain()
         if isinstance(received, ReceivedCall):
             check(peer.answer(received.id, {"echo": received.payload}))
         elif isinstance(received, Reply):

@@ -21,6 +21,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
+DEEP = st.sampled_from([10, 62, 70, 500]).map(lambda depth: json.loads("[" * depth + "]" * depth))
 TIMES = st.datetimes().map(lambda at: at.isoformat(timespec="milliseconds") + "Z")
 
 
@@ -129,11 +130,19 @@ def broken(draw: st.DrawFn, version: Version, message_id: str) -> str:
 
 @st.composite
 def strange(draw: st.DrawFn, version: Version, message_id: str) -> str:
-    """An array that begins as a frame does, and need not be one."""
-    kind = draw(st.sampled_from([2, 2, 3, 4, 5, 6, 9, 0, -1]) | ANYTHING)
-    identity = draw(st.sampled_from([message_id, message_id, "", "x" * 37]) | ANYTHING)
-    action = draw(st.sampled_from([*sorted(version.from_station), *version.to_station, "Nonsense"]) | ANYTHING)
-    return json.dumps([kind, identity, action, *draw(st.lists(ANYTHING, max_size=3))])
+    """A frame one element of which is of another kind, missing or too much."""
+    names = [*sorted(version.from_station), *version.to_station, "Nonsense"]
+    kind = draw(st.sampled_from([2, 2, 2, 2, 3, 4, 5, 6, 9, 0, -1]))
+    frame: list[Any] = [kind, message_id, draw(st.sampled_from(names)), {}]
+    place = draw(st.integers(0, 3))
+    match draw(st.sampled_from(["other", "other", "more", "gone"])):
+        case "other":
+            frame[place] = draw(ANYTHING | DEEP)
+        case "more":
+            frame.insert(place, draw(ANYTHING | DEEP))
+        case _:
+            del frame[place]
+    return json.dumps(frame)
 
 
 def frames(version: Version, message_id: str) -> st.SearchStrategy[str | bytes]:
@@ -141,6 +150,7 @@ def frames(version: Version, message_id: str) -> st.SearchStrategy[str | bytes]:
     return st.one_of(
         calls(version, message_id),
         calls(version, message_id),
+        strange(version, message_id),
         strange(version, message_id),
         broken(version, message_id),
         ANYTHING.map(json.dumps),

@@ -134,7 +134,7 @@ def test_configuration_cannot_be_changed_once_read():
             "ocpp.versions: expected a list that is not empty, each item a text, found []",
         ),
         (
-            'ocpp.default_version = "2.1"',
+            'ocpp.versions = ["1.6"]\nocpp.default_version = "2.1"',
             'ocpp.default_version: expected "" or one of ocpp.versions ("1.6"), found "2.1"',
         ),
         ("ocpp.read_configuration = 1", "ocpp.read_configuration: expected true or false, found 1"),

@@ -57,6 +57,8 @@ def set_publishing_mode(request: Request) -> bytes:
         found = request.session.owned.get(number)
         if found is not None:
             found.cycle.enable(enabled)
+            found.counts.enabled += enabled
+            found.counts.disabled += not enabled
         results.append(_UNKNOWN if found is None else _GOOD)
     return codes(results) + _NULL
 
@@ -81,9 +83,12 @@ def publish(request: Request) -> None:
 def republish(request: Request) -> bytes:
     """Republish (§5.14.6): a message that was not acknowledged, once more."""
     number, sequence_number = request.body.fields(_ACKNOWLEDGEMENT)
-    found: bytes | None = request.session.subscription_service.of(request.session, number).retained(sequence_number)
+    subscription: Owned = request.session.subscription_service.of(request.session, number)
+    found = subscription.retained(sequence_number)
+    subscription.counts.republish_requests += 1
     if found is None:
         raise ServiceError(ua.StatusCodes.BadMessageNotAvailable)
+    subscription.counts.republished += 1
     return found
 
 

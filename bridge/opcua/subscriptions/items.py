@@ -12,11 +12,14 @@ from typing import Protocol
 from asyncua import ua
 
 from bridge.opcua.sources import Sampling, Source
+from bridge.opcua.subscriptions.counts import Counts
 from bridge.opcua.subscriptions.event_filters import EventFilter, encode_fields
 from bridge.opcua.subscriptions.events import Event
 from bridge.opcua.subscriptions.filters import DataFilter
+from bridge.opcua.subscriptions.room import Room
 
 _U32 = Struct("<I")
+HANDLE_SIZE = _U32.size  # bytes in front of each notification
 _OVERFLOW = 0x480  # DataValue, Overflow (OPC 10000-4 §7.39.1)
 
 
@@ -32,7 +35,10 @@ _DISABLED, _REPORTING = Mode.DISABLED, Mode.REPORTING
 
 
 class Reporter(Protocol):
-    """The subscription of an item."""
+    """The subscription of an item. `room` is for what waits in queues."""
+
+    room: Room
+    counts: Counts
 
     @property
     def waits(self) -> Callable[["Item"], None]:
@@ -51,6 +57,7 @@ class Item:
 
     __slots__ = (
         "discard_oldest",
+        "held",
         "id",
         "linked_by",
         "links",
@@ -69,6 +76,7 @@ class Item:
         self.mode = _DISABLED
         self.prefix = b""
         self.queue: bytes | list[bytes] | None = None
+        self.held = 0  # bytes of a queue that is a list
         self.queue_size = 1
         self.discard_oldest = True
         self.waiting = self.released = False
@@ -81,7 +89,7 @@ class Item:
         self.queue_size, self.discard_oldest = queue_size, discard_oldest
         if isinstance(self.queue, list):
             kept = self.queue[-queue_size:] if discard_oldest else self.queue[:queue_size]
-            self.queue = kept if len(kept) > 1 else kept[0]
+            self._keep(kept if len(kept) > 1 else kept[0])
 
     def put(self, data: bytes) -> None:
         """Queues a notification."""
@@ -89,39 +97,64 @@ class Item:
         if queue is None or self.queue_size == 1:
             self.queue = data
         else:
-            entries = queue if type(queue) is list else [queue]
-            self.queue = entries  # type: ignore[assignment]
-            if len(entries) < self.queue_size:
-                entries.append(data)
-            else:
-                self.overflow(entries, data)  # type: ignore[arg-type]
+            self._put_behind(queue, data)
         if self.mode is _REPORTING and not self.waiting:
             self.waiting = True
             self.subscription.waits(self)
         if self.links is not None:
             self.subscription.triggers(self)
 
+    def _put_behind(self, queue: bytes | list[bytes], data: bytes) -> None:
+        """There is something in the queue, which has two places at least."""
+        room, size = self.subscription.room, len(data)
+        if type(queue) is list and len(queue) < self.queue_size and size <= room.left:
+            queue.append(data)  # as nearly always
+            room.left -= size
+            self.held += size
+            return
+        entries: list[bytes] = queue if type(queue) is list else [queue]  # type: ignore[list-item]
+        if len(entries) < self.queue_size and room.has(sum(map(len, entries)) - self.held + size):
+            entries.append(data)
+        else:
+            goes = 0 if self.discard_oldest else -1
+            while len(entries) > 1 and not room.has(sum(map(len, entries)) - len(entries[goes]) - self.held + size):
+                del entries[goes]
+            self.overflow(entries, data)
+        self._keep(entries if len(entries) > 1 else entries[0])
+
+    def _keep(self, queue: bytes | list[bytes] | None) -> None:
+        """This is the queue from now on."""
+        self.queue = queue
+        held = sum(map(len, queue)) if type(queue) is list else 0
+        if held != self.held:
+            self.subscription.room.give(self.held - held)
+            self.held = held
+
     def overflow(self, entries: list[bytes], data: bytes) -> None:
-        """The queue is full, and has two places at least."""
+        """There is no place, or no room, for one more: one of the entries goes."""
         raise NotImplementedError
 
-    def drain(self, most: int) -> list[bytes]:
-        """Takes the oldest notifications out of the queue."""
+    def drain(self, most: int, size: int) -> list[bytes]:
+        """Takes the oldest notifications out of the queue: one at least, and no more than `size` bytes of others."""
         queue = self.queue
         if queue is None:
             return []
-        if type(queue) is bytes or len(queue) <= most:
+        if type(queue) is bytes:
             self.queue = None
-            return [queue] if type(queue) is bytes else queue  # type: ignore[return-value]
-        taken = queue[:most]
-        self.queue = queue[most:]
+            return [queue]
+        if len(queue) <= most and self.held + len(queue) * HANDLE_SIZE <= size:
+            self._keep(None)
+            return queue  # type: ignore[return-value]
+        most = max(1, min(most, _how_many(queue, size)))  # type: ignore[arg-type]
+        taken, rest = queue[:most], queue[most:]
+        self._keep(rest if len(rest) > 1 else rest[0] if rest else None)  # type: ignore[arg-type]
         return taken  # type: ignore[return-value]
 
     def switch(self, mode: Mode) -> None:
         """SetMonitoringMode (§5.13.4): an item that is disabled forgets, one that comes back begins anew."""
         before, self.mode = self.mode, mode
         if mode is _DISABLED:
-            self.queue = None
+            self._keep(None)
         elif before is _DISABLED:
             self.begin()
         elif mode is _REPORTING and self.queue is not None and not self.waiting:
@@ -154,7 +187,8 @@ class Item:
 
     def close(self) -> None:
         """The item was deleted."""
-        self.mode, self.queue = _DISABLED, None
+        self.mode = _DISABLED
+        self._keep(None)
         for other in tuple(self.links or ()):
             self.unlink(other)
         for other in tuple(self.linked_by or ()):
@@ -211,12 +245,22 @@ class DataItem(Item):
         self.repeat()
 
     def overflow(self, entries: list[bytes], data: bytes) -> None:
-        if self.discard_oldest:
+        self.subscription.counts.overflows += 1
+        if self.discard_oldest and len(entries) > 1:
             del entries[0]
             entries[0] = marked(entries[0])
             entries.append(data)
         else:
             entries[-1] = marked(data)
+
+
+def _how_many(queue: list[bytes], size: int) -> int:
+    """How many of the oldest notifications have room in so many bytes."""
+    for count, data in enumerate(queue):
+        size -= len(data) + HANDLE_SIZE
+        if size < 0:
+            return count
+    return len(queue)
 
 
 def marked(data: bytes) -> bytes:
@@ -246,12 +290,13 @@ class EventItem(Item):
         self.put(encode_fields(self.filter, event))
 
     def overflow(self, entries: list[bytes], data: bytes) -> None:
+        self.subscription.counts.event_overflows += 1
         if self.discard_oldest:
             del entries[0]
             entries.append(data)
 
-    def drain(self, most: int) -> list[bytes]:
-        taken = super().drain(most)
+    def drain(self, most: int, size: int) -> list[bytes]:
+        taken = super().drain(most, size)
         if self.lost is not None and taken:
             told = encode_fields(self.filter, self.lost)
             if self.discard_oldest:

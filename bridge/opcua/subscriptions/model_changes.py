@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from asyncua import ua
 
 from bridge.opcua.address_space import TreeAddressSpace
+from bridge.opcua.node import SERVER
 from bridge.opcua.nodes import STATIONS
 from bridge.opcua.shapes import NAMESPACE, NODE_VERSION
-from bridge.opcua.subscriptions.events import GENERAL_MODEL_CHANGE, SERVER, Event, Events
+from bridge.opcua.subscriptions.events import GENERAL_MODEL_CHANGE, Event, Events
 from bridge.points.tree import Group, Station
 
 MOST_CHANGES = 1_000  # in one event

@@ -1,7 +1,7 @@
 """Makes monitored items, changes and deletes them (OPC 10000-4 §5.13), within the server's limits."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from asyncua import ua
@@ -18,9 +18,11 @@ from bridge.opcua.subscriptions.events import Events
 from bridge.opcua.subscriptions.filters import NUMERIC, DataFilter, data_filter
 from bridge.opcua.subscriptions.items import DataItem, EventItem, Item, Mode
 from bridge.opcua.subscriptions.subscription import Subscription
-from bridge.opcua.watch import Point, Watch
+from bridge.opcua.watch import Part, Point, Watch
+from bridge.points.rows import Type
 
 _VALUE, _EVENTS = int(ua.AttributeIds.Value), int(ua.AttributeIds.EventNotifier)
+MOST_PARTS = 1_000  # items on parts of texts, which share no encoded value with others
 LEAST_EVENTS = 10  # places in an event item's queue
 _NUMBERS = frozenset(
     getattr(ua.VariantType, name)
@@ -75,6 +77,7 @@ class Monitoring:
         self._tree = aspace.space.tree
         self._limits = limits
         self._numbers = itertools.count(1)
+        self._parts = 0
         self._queued = 0  # places of all queues that have more than one
 
     def create(
@@ -115,7 +118,7 @@ class Monitoring:
 
     def delete(self, subscription: Subscription, items: Iterable[Item]) -> None:
         """Deletes some of a subscription's items, in linear time."""
-        points: list[Point] = []
+        sources: list[Source] = []
         for item in items:
             if subscription.items.pop(item.id, None) is None:
                 continue
@@ -125,25 +128,17 @@ class Monitoring:
             if isinstance(item, EventItem):
                 self.events.remove(item.node_id, item)
             elif isinstance(item, DataItem):
-                self._leave(item, points)
-        self._watch.release(points)
-
-    def _leave(self, item: DataItem, points: list[Point]) -> None:
-        source = item.source
-        source.remove(item)
-        if isinstance(source, Point):
-            points.append(source)
-        elif isinstance(source, Foreign):
-            self._aspace.delete_datachange_callback(source.handle)
-        elif isinstance(source, Fixed):
-            self._watch.release_fixed(source)
+                item.source.remove(item)
+                sources.append(item.source)
+        self._drop(sources)
 
     def repeat(self, subscription: Subscription, most: int) -> Iterator[None]:
-        """Queues every item's present value, in slices."""
+        """Queues the present value of every item that reports and has none queued, in slices (OPC 10000-5 §9.2)."""
         items = [item for item in subscription.items.values() if isinstance(item, DataItem)]
         for start in range(0, len(items), most):
             for item in items[start : start + most]:
-                item.repeat()
+                if item.mode is Mode.REPORTING and item.queue is None:
+                    item.repeat()
             yield
 
     # ------------------------------------------------------------------ data
@@ -156,10 +151,10 @@ class Monitoring:
         source = self._source(monitored, role)
         try:
             if monitored.index_range:
-                _cut(source, monitored.index_range)
+                source = self._part(source, monitored.index_range)
             found = self._filter(source, wanted)
         except Refused:
-            self._drop(source)
+            self._drop([source])
             raise
         item = DataItem(next(self._numbers), subscription, source, times)
         item.filter = found
@@ -195,6 +190,25 @@ class Monitoring:
         )
         return foreign
 
+    def _part(self, source: Source, index_range: str) -> Source:
+        """What lies in a range of a value; that of a text may be shorter at times, of another point there is none."""
+        slices = ranges.parse(index_range)
+        if slices is None:
+            raise Refused("BadIndexRangeInvalid", "this is no range")
+        if isinstance(source, Point):
+            if source.row.type is not Type.STRING or len(slices) > 1:
+                raise Refused("BadIndexRangeNoData", "the value has no parts")
+            if self._parts >= MOST_PARTS:
+                raise Refused("BadTooManyMonitoredItems", "there are too many on parts of texts")
+            self._parts += 1
+            return Part(source, slices)
+        if isinstance(source, Fixed):
+            source.slices = slices
+            source.show(source.present)
+            if source.read()[1] == ua.StatusCodes.BadIndexRangeNoData:
+                raise Refused("BadIndexRangeNoData", "nothing lies in the range")
+        return source
+
     def _read(self, node_id: ua.NodeId, attribute: int, role: str) -> ua.DataValue:
         if attribute not in _ATTRIBUTES:
             raise Refused("BadAttributeIdInvalid", "there is no such attribute")
@@ -203,13 +217,13 @@ class Monitoring:
             raise Refused(_NO_SUCH_ATTRIBUTE[value.StatusCode.value], "there is no such attribute")
         return value
 
-    def _drop(self, source: Source) -> None:
-        if isinstance(source, Point):
-            self._watch.release([source])
-        elif isinstance(source, Foreign):
-            self._aspace.delete_datachange_callback(source.handle)
-        elif isinstance(source, Fixed):
-            self._watch.release_fixed(source)
+    def _drop(self, sources: Sequence[Source]) -> None:
+        """Lets go of what has no watcher any more."""
+        for source in sources:
+            self._parts -= isinstance(source, Part)
+            if isinstance(source, Foreign):
+                self._aspace.delete_datachange_callback(source.handle)
+        self._watch.release(sources)
 
     def _filter(self, source: Source, wanted: Parameters) -> DataFilter | None:
         asked = wanted.filter
@@ -219,7 +233,7 @@ class Monitoring:
             raise Refused(_DATA_CODES.get(asked, asked), "there is no such filter")
         if isinstance(asked, EventFilter):
             raise Refused("BadFilterNotAllowed", "only events have this filter")
-        if isinstance(source, Point):
+        if isinstance(source, Point):  # of a part of one there is no number
             is_number = source.row.type in NUMERIC and not source.as_text
             return data_filter(*asked, source.row, is_number=is_number)
         is_number = isinstance(source, Fixed) and source.variant_type in _NUMBERS
@@ -269,19 +283,6 @@ def _home(node: Node, attribute: int) -> str | None:
     if node.group is not None:
         return node.group.path
     return node.path.removesuffix(f".{shapes.NODE_VERSION}")  # an area, or Stations
-
-
-def _cut(source: Source, index_range: str) -> None:
-    """Monitors a part. A point is no array, and nobody follows the letters of a text."""
-    slices = ranges.parse(index_range)
-    if slices is None:
-        raise Refused("BadIndexRangeInvalid", "this is no range")
-    if not isinstance(source, Fixed):
-        raise Refused("BadIndexRangeNoData", "only a whole value can be monitored")
-    source.slices = slices
-    source.show(source.present)
-    if source.read()[1] == ua.StatusCodes.BadIndexRangeNoData:
-        raise Refused("BadIndexRangeNoData", "nothing lies in the range")
 
 
 def _event_filter(wanted: Parameters) -> EventFilter:

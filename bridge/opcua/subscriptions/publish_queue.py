@@ -11,6 +11,8 @@ from bridge.opcua.subscriptions.notifications import publish_response
 
 PUBLISH_RESPONSE = int(ua.ObjectIds.PublishResponse_Encoding_DefaultBinary)
 BACKLOG = 1_048_576  # bytes that a client has not read yet: until it has, nothing more is published to it
+AROUND = 256  # bytes of a Publish response besides what is counted
+NUMBER_SIZE = 4  # bytes of a sequence number, and of the result of an acknowledgement
 MAX_NOTICES = 1_000  # messages about subscriptions that are gone
 
 
@@ -59,6 +61,14 @@ class PublishQueue:
         while self._waiting and 0.0 < self._waiting[0].deadline <= now:
             channel.fault(self._waiting.popleft().request, ua.StatusCodes.BadTimeout)
         return bool(self._waiting) and channel.backlog <= BACKLOG
+
+    def room(self, available: int) -> int:
+        """How many bytes of notifications may answer the oldest request, beside so many sequence numbers.
+
+        There is one that is `ready`.
+        """
+        waiting = self._waiting[0]
+        return waiting.request.channel.largest - AROUND - NUMBER_SIZE * (available + len(waiting.results))
 
     def answer(self, subscription_id: int, available: Sequence[int], more: bool, notification: bytes) -> None:
         """Answers the oldest request; there is one that is `ready`."""

@@ -9,10 +9,12 @@ from typing import Protocol
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 
+from bridge.opcua.diagnostics import Client
 from bridge.opcua.settings import Limits
-from bridge.opcua.subscriptions.cycle import Action, Cycle
+from bridge.opcua.subscriptions.cycle import Action, Cycle, State
 from bridge.opcua.subscriptions.monitoring import Monitoring
 from bridge.opcua.subscriptions.publish_queue import PublishQueue, PublishRequest
+from bridge.opcua.subscriptions.room import Room
 from bridge.opcua.subscriptions.sampling import TimedSampling
 from bridge.opcua.subscriptions.subscription import Subscription
 from bridge.opcua.subscriptions.turns import Turns
@@ -33,6 +35,7 @@ class Owner(Protocol):
     publishing: PublishQueue
     user: BridgeUser
     certificate: bytes | None
+    client: Client
 
 
 class Owned(Subscription):
@@ -55,6 +58,7 @@ class Subscriptions:
         self.limits = limits
         self.subscriptions: dict[int, Owned] = {}
         self.created = 0  # ever
+        self.room = Room(limits.max_queued_bytes)
         self._numbers = itertools.count(1)
         self._served = itertools.count(1)
         self._turns = Turns()
@@ -71,7 +75,7 @@ class Subscriptions:
         revised = self.revised_interval(interval)
         cycle = Cycle(*revised_counts(revised, keep_alive, lifetime))
         now = asyncio.get_running_loop().time()
-        made = Owned(next(self._numbers), cycle, revised, 0, now, limits, self._wake)
+        made = Owned(next(self._numbers), cycle, revised, now, limits, self._wake, self.room)
         made.owner = owner
         self.created += 1
         self.subscriptions[made.id] = owner.owned[made.id] = made
@@ -86,6 +90,7 @@ class Subscriptions:
     def modify(self, subscription: Owned, interval: float, lifetime: int, keep_alive: int) -> None:
         """ModifySubscription (OPC 10000-4 §5.14.3)."""
         revised = self.revised_interval(interval)
+        subscription.counts.modified += 1
         subscription.cycle.revise(*revised_counts(revised, keep_alive, lifetime))
         if revised != subscription.interval:
             subscription.revise_interval(revised, asyncio.get_running_loop().time())
@@ -115,6 +120,7 @@ class Subscriptions:
         subscription.owner.owned.pop(subscription.id, None)
         if subscription.timer is not None:
             subscription.timer.cancel()
+        subscription.forget()
         letting_go = self._let_go(subscription)
         if next(letting_go, self) is None:
             self._turns.add(0, letting_go)
@@ -125,6 +131,7 @@ class Subscriptions:
             self.monitoring.delete(subscription, items[start : start + SLICE])
             if start + SLICE < len(items):
                 yield
+        subscription.room.close()
 
     async def delete_subscriptions(self, ids: list[int]) -> list[ua.StatusCode]:
         """asyncua ends those of a session that it closes."""
@@ -145,7 +152,9 @@ class Subscriptions:
 
     def transfer(self, subscription: Owned, owner: Owner, *, initial_values: bool) -> None:
         """Another session of the same client goes on with it (OPC 10000-4 §5.14.7), and the old one is told."""
-        before = subscription.owner
+        before, counts = subscription.owner, subscription.counts
+        counts.transfers += 1
+        counts.alternate += before.client.description.ApplicationUri != owner.client.description.ApplicationUri
         del before.owned[subscription.id]
         notice = subscription.last_message(ua.StatusCodes.GoodSubscriptionTransferred, time.time())
         self._notify(before, subscription.id, notice)
@@ -153,7 +162,11 @@ class Subscriptions:
         owner.owned[subscription.id] = subscription
         subscription.cycle.renew()
         if initial_values:
-            self._turns.add(subscription.priority, self.monitoring.repeat(subscription, SLICE))
+            self.resend(subscription)
+
+    def resend(self, subscription: Owned) -> None:
+        """Every item that reports does so once more."""
+        self._turns.add(subscription.priority, self.monitoring.repeat(subscription, SLICE))
 
     def _notify(self, owner: Owner, number: int, notice: bytes) -> None:
         """The last message about a subscription goes out now, or with the session's next Publish request."""
@@ -193,12 +206,14 @@ class Subscriptions:
             if not subscription.cycle.more and not subscription.available():
                 action = Action.KEEP_ALIVE
             else:
-                self._answer(subscription, subscription.next_message(time.time()))
+                size = subscription.owner.publishing.room(len(subscription.numbers()) + 1)
+                self._answer(subscription, subscription.next_message(time.time(), size))
         if action is Action.KEEP_ALIVE:
             self._answer(subscription, subscription.keep_alive(time.time()))
 
     def _answer(self, subscription: Owned, message: bytes) -> None:
         subscription.served = next(self._served)
+        subscription.counts.publish_requests += 1
         numbers, more = subscription.numbers(), subscription.cycle.more
         subscription.owner.publishing.answer(subscription.id, numbers, more, message)
 
@@ -224,7 +239,9 @@ class Subscriptions:
                 return
             queue = subscription.owner.publishing
             ready = queue.ready(asyncio.get_running_loop().time())
+            was_late = subscription.cycle.state is State.LATE
             action = subscription.cycle.expire(requested=ready, available=subscription.available())
+            subscription.counts.late += not was_late and subscription.cycle.state is State.LATE
             if action is Action.CLOSE:
                 self._time_out(subscription)
                 return

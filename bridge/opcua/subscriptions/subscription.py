@@ -6,13 +6,15 @@ from math import isnan
 
 from bridge.opcua.settings import Limits
 from bridge.opcua.subscriptions import notifications
+from bridge.opcua.subscriptions.counts import Counts
 from bridge.opcua.subscriptions.cycle import Cycle, State
-from bridge.opcua.subscriptions.items import DataItem, EventItem, Item, Mode
+from bridge.opcua.subscriptions.items import HANDLE_SIZE, DataItem, EventItem, Item, Mode
+from bridge.opcua.subscriptions.room import Room
 from bridge.opcua.subscriptions.sampling import Sampling, TimedSampling
 from bridge.opcua.variants import ticks
 
-MESSAGE_SIZE = 1_048_576  # bytes of notifications after which a message is full
-RETAINED_SIZE = 16_777_216  # bytes of messages that are kept until they are acknowledged
+MESSAGE_SIZE = 1_048_576  # bytes of notifications in a message, unless one alone has more
+SHARE = 4  # so much of the room for all may one subscription have
 SLOWEST_SAMPLING = 3_600_000.0  # ms
 LAST_NUMBER = 2**32 - 1
 
@@ -26,12 +28,20 @@ class Subscription:
     """
 
     def __init__(
-        self, number: int, cycle: Cycle, interval: float, priority: int, start: float, limits: Limits, wake: Wake
+        self,
+        number: int,
+        cycle: Cycle,
+        interval: float,
+        start: float,
+        limits: Limits,
+        wake: Wake,
+        room: Room | None = None,
     ) -> None:
+        """`room` is for what all subscriptions keep."""
         self.id = number
         self.cycle = cycle
         self.interval = interval
-        self.priority = priority
+        self.priority = 0
         self.max_notifications = 0
         self.items: dict[int, Item] = {}
         self.start = self.due = start
@@ -44,7 +54,8 @@ class Subscription:
         self._triggered: dict[Item, None] = {}
         self._number = 0
         self._retained: dict[int, bytes] = {}
-        self._retained_size = 0
+        self.room = Room(limits.max_queued_bytes // SHARE, room)
+        self.counts = Counts()
         self._publishing = Sampling()
         self._samplings: dict[float, TimedSampling] = {}
 
@@ -120,12 +131,14 @@ class Subscription:
                     item.waiting = True
                     self._waiting.append(item)
 
-    def next_message(self, now: float) -> bytes:
+    def next_message(self, now: float, size: int = MESSAGE_SIZE) -> bytes:
         """The next message with notifications, which is kept for Republish; `now` in Unix seconds.
+
+        `size` is how many bytes its client takes.
 
         `cycle.more` says whether there are others.
         """
-        content = self._content()
+        content = self._content(min(size, MESSAGE_SIZE))
         self._number = following(self._number)
         made = notifications.message(self._number, ticks(now), content)
         self._retain(self._number, made)
@@ -134,37 +147,44 @@ class Subscription:
 
     def keep_alive(self, now: float) -> bytes:
         """Has the number that the next message will have."""
-        return notifications.message(following(self._number), ticks(now))
+        return notifications.message(self.next_number, ticks(now))
 
     def last_message(self, code: int, now: float) -> bytes:
         """A StatusChangeNotification."""
         self._number = following(self._number)
         return notifications.message(self._number, ticks(now), [notifications.status_change(code)])
 
-    def _content(self) -> list[bytes]:
-        left, size = self._most(), 0
+    def _content(self, size: int) -> list[bytes]:
+        left, begun = self._most(), False
         data: list[bytes] = []
         events: list[bytes] = []
         waiting = self._waiting
-        while waiting and left > 0 and size < MESSAGE_SIZE:
+        while waiting and left > 0:
             item = waiting[0]
             prefix, queue = item.prefix, item.queue
-            if item.mode is not Mode.REPORTING and not item.reports:
+            if queue is None or (item.mode is not Mode.REPORTING and not item.released):
                 self._done(waiting.popleft())
                 continue
+            first = len(queue if type(queue) is bytes else queue[0]) + HANDLE_SIZE  # type: ignore[arg-type]
+            if first > size and begun:
+                break
+            begun = True
+            size -= first
             if type(queue) is bytes and type(item) is DataItem:
                 data += prefix, queue
                 item.queue = None
-                size += len(queue)
                 left -= 1
             else:
-                for entry in item.drain(left):
+                taken = item.drain(left, size + first)
+                for entry in taken:
                     (events if type(item) is EventItem else data).extend((prefix, entry))
-                    size += len(entry)
-                    left -= 1
+                left -= len(taken)
+                size -= sum(map(len, taken[1:])) + HANDLE_SIZE * (len(taken) - 1)
             if item.queue is None:
                 waiting.popleft()
                 item.waiting = item.released = False
+        self.counts.data_changes += len(data) // 2
+        self.counts.events += len(events) // 2
         content = [notifications.data_change(len(data) // 2, data)] if data else []
         if events:
             content.append(notifications.event_list(len(events) // 2, events))
@@ -177,20 +197,25 @@ class Subscription:
     # ------------------------------------------------------------------ retransmission
 
     def _retain(self, number: int, made: bytes) -> None:
-        self._retained[number] = made
-        self._retained_size += len(made)
-        retained = self._retained
-        while len(retained) > self._limits.max_retransmissions or (
-            self._retained_size > RETAINED_SIZE and len(retained) > 1
-        ):
+        retained, room = self._retained, self.room
+        while retained and (len(retained) >= self._limits.max_retransmissions or not room.has(len(made))):
             self.acknowledge(next(iter(retained)))
+            self.counts.discarded += 1
+        if room.has(len(made)):
+            retained[number] = made
+            room.left -= len(made)
+
+    def forget(self) -> None:
+        """It has ended: nobody asks again."""
+        for number in self.numbers():
+            self.acknowledge(number)
 
     def acknowledge(self, number: int) -> bool:
         """The client has this message; False: there is none."""
         made = self._retained.pop(number, None)
         if made is None:
             return False
-        self._retained_size -= len(made)
+        self.room.give(len(made))
         return True
 
     def retained(self, number: int) -> bytes | None:
@@ -200,6 +225,11 @@ class Subscription:
     def numbers(self) -> list[int]:
         """The sequence numbers of the messages that can be had again."""
         return list(self._retained)
+
+    @property
+    def next_number(self) -> int:
+        """The sequence number of the next message."""
+        return following(self._number)
 
     @property
     def wants(self) -> bool:

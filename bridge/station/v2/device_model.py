@@ -9,8 +9,11 @@ Each gives readings: rows with the values that they have now. What a point is (r
 stations that report the same (`Catalogue`): a station of 1,000 variables keeps one reference for each.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+import msgspec
 
 from bridge.points.rows import Value
 from bridge.station.v2.variables import (
@@ -34,6 +37,10 @@ MAX_SHARED = 50_000
 """Points that stations share; the station that comes beyond them pays for its own."""
 
 _ATTRIBUTES: Mapping[Any, Attribute] = {None: ACTUAL, **dict(zip(ATTRIBUTES, ATTRIBUTES, strict=True))}
+
+
+Kept = tuple[int, Variable, Attribute, Characteristics]
+"""A point as it is kept over a restart: which of the variables of the same path it is, and what the station said."""
 
 
 class Reading(NamedTuple):
@@ -72,13 +79,20 @@ class Catalogue:
                 self._characteristics[told] = told
         return found
 
+    def read(self, text: str) -> Mapping[str, Described]:
+        """What `DeviceModel.keep` wrote. Raises msgspec.MsgspecError for what it did not write."""
+        kept = msgspec.json.decode(text, type=list[Kept])
+        found = (self.describe(variable, attribute, told, twin) for twin, variable, attribute, told in kept)
+        return MappingProxyType({described.row.key: described for described in found})
+
 
 class DeviceModel:
     """The points of one station's device model, by key."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._points: dict[str, Described] = {}
+        self._points: Mapping[str, Described] = MappingProxyType({})
+        self.changed = False  # since it was last kept
 
     def __len__(self) -> int:
         return len(self._points)
@@ -90,11 +104,32 @@ class DeviceModel:
         """What stands behind a point; None: it is none of the device model."""
         return self._points.get(key)
 
-    def restore(self, points: Mapping[str, tuple[Variable, Attribute, Characteristics]]) -> None:
-        """Takes back what was known before a restart, under the keys that it had."""
-        for key, (variable, attribute, told) in points.items():
-            described = self._catalogue.describe(variable, attribute, told, _twin_of(key))
-            self._points[described.row.key] = described
+    def keep(self) -> str:
+        """What a restart must not lose, as JSON: stations that report the same give the same text."""
+        self.changed = False
+        kept = [(_twin_of(key), found.variable, found.attribute, found.characteristics) for key, found in self._items()]
+        return msgspec.json.encode(kept).decode()
+
+    def restore(self, points: Mapping[str, Described]) -> None:
+        """Takes back what was known before a restart (`Catalogue.read`), which stations share until one has another."""
+        self._points = points
+
+    def _put(self, key: str, described: Described) -> None:
+        if not isinstance(self._points, dict):
+            self._points = dict(self._points)
+        self._points[key] = described
+        self.changed = True
+
+    def forget(self, reported: Container[str]) -> list[str]:
+        """The station has told its whole model: what is not among the keys `reported` is gone, and returned."""
+        gone = [key for key in self._points if key not in reported]
+        if gone:
+            self._points = {key: found for key, found in self._points.items() if key in reported}
+            self.changed = True
+        return gone
+
+    def _items(self) -> list[tuple[str, Described]]:
+        return sorted(self._points.items())
 
     def report(self, payload: Mapping[str, Any]) -> list[Reading]:
         """What a NotifyReport says (OCPP 2.0.1 §1.30): its variables, each with its attributes."""
@@ -171,7 +206,8 @@ class DeviceModel:
             if found is None and len(self._points) >= MAX_POINTS:
                 return None
             if found is None or _is(found, variable, attribute):
-                self._points[described.row.key] = described
+                if found is not described and found != described:
+                    self._put(described.row.key, described)
                 return described
             twin += 1
 

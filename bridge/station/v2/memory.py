@@ -17,12 +17,14 @@ class Memory:
     __slots__ = (
         "answered",
         "is_read",
+        "kept",
         "model",
         "monitors",
         "numbers",
         "reported",
         "reports",
         "requests",
+        "told",
         "transactions",
     )
 
@@ -35,9 +37,12 @@ class Memory:
         self.reported: dict[str, ConnectorReport] = {}
         self.answered: dict[str, dict[str, Any]] = {}
         self.is_read = False
+        self.told: set[str] = set()  # keys of the points in the report that the bridge has asked for
+        self.kept = float("-inf")  # when the device model was last given to the store, by the monotonic clock
         self.requests = 0  # requestIds that the bridge itself has used
 
     def next_request(self) -> int:
         """A requestId for a report that the bridge itself asks for."""
         self.requests += 1
+        self.told = set()
         return self.requests

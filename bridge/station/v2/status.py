@@ -20,19 +20,24 @@ _REPORTED = frozenset({"Faulted", "Unavailable"})
 
 
 class ConnectorReport(msgspec.Struct):
-    """What StatusNotification last said of a connector: "" for nothing yet. `since`: how long it has said so."""
+    """What StatusNotification last said of a connector: "" for nothing yet. `since`: how long it has said so.
+
+    `since` and `time` are the station's own, as those of its transactions are, however wrong its clock may be.
+    `believed` is the last time by a clock that does not jump, which says what is older.
+    """
 
     status: str = ""
     since: float = 0.0
     time: float = 0.0
+    believed: float = 0.0
 
-    def take(self, status: str, time: float) -> bool:
+    def take(self, status: str, time: float, believed: float) -> bool:
         """Takes a StatusNotification in; False: it is older than what is known."""
-        if self.status and time < self.time:
+        if self.status and believed < self.believed:
             return False
         if status != self.status:
             self.status, self.since = status, time
-        self.time = time
+        self.time, self.believed = time, believed
         return True
 
 

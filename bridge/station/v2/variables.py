@@ -27,6 +27,19 @@ MAX_NAME = 100
 MAX_OPTIONS = 200
 """Values of a list that are kept."""
 
+#: what stations call units that have another name, in small letters
+_OTHERWISE: Mapping[str, str] = {
+    "seconds": "s",
+    "sec": "s",
+    "minutes": "min",
+    "hours": "h",
+    "%": "Percent",
+    "ampere": "A",
+    "volt": "V",
+    "watt": "W",
+    "hertz": "Hz",
+}
+
 _TYPES: Mapping[str, Type] = {
     "decimal": Type.DOUBLE,
     "integer": Type.INT32,
@@ -200,8 +213,6 @@ def _description(variable: Variable, attribute: str, characteristics: Characteri
     notes = [f"{variable.name}{instance} of the station's {variable.component}"]
     if attribute != ACTUAL:
         notes[0] += f", {attribute}"
-    if characteristics.unit and not _unit(characteristics.unit):
-        notes.append(f"in {characteristics.unit}")
     if characteristics.options:
         several = "any of" if characteristics.data_type in _LISTS else "one of"
         notes.append(f"{several} {', '.join(characteristics.options)}")
@@ -209,9 +220,11 @@ def _description(variable: Variable, attribute: str, characteristics: Characteri
 
 
 def _unit(unit: str) -> str:
-    """The unit where points have it, under the name that they have for it; "" for any other."""
+    """The unit under the name that points have for it, if they have one: values are not converted."""
     conversion = CONVERSIONS.get(unit)
-    return conversion.base if conversion is not None and not conversion.converts else ""
+    if conversion is not None and not conversion.converts:
+        return conversion.base
+    return _OTHERWISE.get(unit.lower(), unit[:MAX_NAME])
 
 
 def _range(characteristics: Characteristics, type_: Type) -> tuple[float, float] | None:

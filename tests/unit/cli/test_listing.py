@@ -66,12 +66,14 @@ def test_enumeration_says_its_numbers(model):
 
 
 def test_connector_of_a_number_has_that_number_in_its_paths(model):
-    assert all(line.path.startswith("<Station>.Connector2.") for line in listing.any_connector(model, 2))
+    assert all(line.path.startswith("<Station>.Connector2.") for line in listing.any_connector(model, "Connector2"))
 
 
 def test_station_has_its_declared_connectors_and_those_of_its_values(model):
-    values = [value("CP1.Connector3.Status.State", 3, "Int32")]
-    assert list(listing.a_station("CP1", model, [1], values)) == [0, 1, 3]
+    values = [value(f"CP1.{name}.Status.State", 3, "Int32") for name in ("Connector10", "Connector3", "Connector1_2")]
+    found = listing.a_station("CP1", model, ["Connector1"], values)
+    assert list(found) == ["", "Connector1", "Connector1_2", "Connector3", "Connector10"]
+    assert by_path(found["Connector1_2"])["CP1.Connector1_2.Status.State"].last == values[2]
 
 
 def test_station_shows_its_last_values_with_their_times(model):
@@ -81,7 +83,7 @@ def test_station_shows_its_last_values_with_their_times(model):
         value("CP1.Info.Vendor", "Vendor", "String", quality="SUBNORMAL"),
     ]
     found = listing.a_station("CP1", model, [], values)
-    connector, station = by_path(found[1]), by_path(found[0])
+    connector, station = by_path(found["Connector1"]), by_path(found[""])
     power = connector["CP1.Connector1.MeterValues.Power.Active.Import"].cells()
     assert (power["value"], power["quality"], power["time"]) == (7360.0, "GOOD", "2026-01-01T12:00:00.000Z")
     start = connector["CP1.Connector1.Transaction.Start.Time"].cells()
@@ -103,6 +105,6 @@ AT_RUN_TIME = [
 
 @pytest.mark.parametrize(("key", "type_", "expected"), AT_RUN_TIME)
 def test_points_that_came_at_run_time_are_listed(model, key, type_, expected):
-    found = by_path(listing.a_station("CP1", model, [], [value(f"CP1.{key}", None, type_)])[0])
+    found = by_path(listing.a_station("CP1", model, [], [value(f"CP1.{key}", None, type_)])[""])
     line = found.get(f"CP1.{key}")
     assert (None if line is None else (line.row.type.value, line.row.unit, line.cells()["access"])) == expected

@@ -1,12 +1,13 @@
 """The program itself, and the commands that only read: check, points, transactions; and init."""
 
+import asyncio
 import json
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from bridge import RELEASED, __version__
-from bridge.store import GroupRecord, Store
+from bridge.store import EventRecord, GroupRecord, Store
 from tests.unit.cli.helpers import Ended, ocpp_bridge, rows
 
 # The program
@@ -233,6 +234,49 @@ def test_transactions_as_table_show_a_tag_as_it_is_and_no_escapes(site):
 def test_transactions_since_a_time(site, since, ids):
     found = rows(ocpp_bridge("transactions", "--since", since, "--format", "csv", "--project", site))
     assert [row["id"] for row in found] == ids
+
+
+def test_transactions_of_2_stand_beside_them(site):
+    def event(seq: int, type_: str, info: dict[str, str], register: float, **more: object) -> EventRecord:
+        payload = {
+            "eventType": type_,
+            "timestamp": f"2026-01-03T1{seq}:00:00Z",
+            "triggerReason": "Trigger",
+            "seqNo": seq,
+            "transactionInfo": {"transactionId": "T-1", **info},
+            "meterValue": [{"timestamp": f"2026-01-03T1{seq}:00:00Z", "sampledValue": [{"value": register}]}],
+            **more,
+        }
+        return EventRecord(
+            station="CP2",
+            transaction_id="T-1",
+            seq_no=seq,
+            digest=str(seq),
+            ended=type_ == "Ended",
+            payload=payload,
+            received=1.0,
+        )
+
+    async def put() -> None:
+        store = Store.open(site / "bridge.db")
+        token = {"idToken": "04A2B3", "type": "ISO14443"}
+        await store.put_event(event(2, "Started", {}, 1000, evse={"id": 1, "connectorId": 2}, idToken=token))
+        await store.put_event(event(3, "Ended", {"stoppedReason": "EVDisconnected"}, 1500))
+        await store.close()
+
+    asyncio.run(put())
+    out = ocpp_bridge("transactions", "--format", "csv", "--project", site).out.splitlines()
+    assert out[3:] == [
+        "T-1,CP2,Connector1_2,04A2B3,2026-01-03T12:00:00.000Z,1000,2026-01-03T13:00:00.000Z,1500,500,EVDisconnected"
+    ]
+    later = rows(ocpp_bridge("transactions", "--since", "2026-01-04", "--format", "csv", "--project", site))
+    assert later == []
+
+
+def test_points_of_a_connector_that_is_no_number():
+    assert ocpp_bridge("points", "--connector", "x").code == 2
+    paths = [row["path"] for row in rows(ocpp_bridge("points", "--connector", "1_2", "--format", "csv"))]
+    assert "<Station>.Connector1_2.Status.State" in paths
 
 
 def test_no_transactions_are_an_empty_list(site):

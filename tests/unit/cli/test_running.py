@@ -166,7 +166,7 @@ def test_run_refuses_what_is_open_to_others_unless_it_is_meant(site):
 def test_demo_charges_and_reads_back_in_a_pipe_until_ctrl_c(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    with started("demo", "--stations", "2", cwd=tmp_path, folder=empty) as demo:
+    with started("demo", "--stations", "3", cwd=tmp_path, folder=empty) as demo:
         assert said(demo, r"ws://127\.0\.0\.1:\d+/ocpp/<station identity>$")
         assert said(demo, r"opc\.tcp://127\.0\.0\.1:\d+/ocpp-bridge")
         charging = said(demo, r"^\d\d:\d\d:\d\d  (CP000\d  Connector\d)  Charging$")[1]
@@ -174,10 +174,12 @@ def test_demo_charges_and_reads_back_in_a_pipe_until_ctrl_c(tmp_path):
         demo.send_signal(signal.SIGINT)
         rest = demo.stdout.read()
         assert demo.wait(PATIENCE) == 0
-    header, *rows, last = rest.splitlines()[-6:]
+    header, *rows, last = rest.splitlines()[-8:]
     assert all(column in header for column in COLUMNS)
-    assert [row.split()[:3] for row in rows] == [
-        [station, connector, "true"] for station in ("CP0001", "CP0002") for connector in ("Connector1", "Connector2")
+    assert [row.split()[:4] for row in rows] == [
+        [station, connector, version, "true"]
+        for station, version in (("CP0001", "1.6"), ("CP0002", "2.0.1"), ("CP0003", "2.1"))
+        for connector in ("Connector1", "Connector2")
     ]
     begun, stopped = re.match(r"(\d+) transactions, (\d+) of them have ended", last).groups()
     assert int(begun) >= int(stopped) >= 1
@@ -210,7 +212,7 @@ def test_demo_on_a_terminal_leaves_its_last_table(tmp_path, term, moves):
     text = shown.decode()
     assert ("\x1b[" in text) is moves
     *_, row, last, rest = text.split("\r\n")
-    assert re.search(r"CP0001 +Connector2 +true", row)
+    assert re.search(r"CP0001 +Connector2 +1\.6 +true", row)
     assert ("changes of points" in last, rest) == (True, "")
 
 

@@ -199,8 +199,31 @@ def test_secrets_are_masked_wherever_they_stand():
 
 
 @pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ftp://user:secret@host/logs", "ftp://user:***@host/logs"),
+        ("sftp://user:se@cret@host:22/a?b=c", "sftp://user:***@host:22/a?b=c"),
+        ("https://:token@host", "https://:***@host"),
+        ("ftp://user@host/logs", "ftp://user@host/logs"),
+        ("http://host:8080/a@b", "http://host:8080/a@b"),
+        ("mailto:a@b", "mailto:a@b"),
+    ],
+)
+def test_a_password_in_a_url_is_masked(url, shown):
+    assert masked("GetDiagnostics", {"location": url, "retries": 1}) == {"location": shown, "retries": 1}
+    assert masked("GetLog", {"log": {"remoteLocation": url}}) == {"log": {"remoteLocation": shown}}
+    assert masked_response("DataTransfer", {"data": url}) == {"data": shown}
+
+
+@pytest.mark.parametrize(
     ("frame", "may"),
-    [('[3,"1",{"x":"BasicAuthPassword"}]', True), ('[3,"1",{"apnPassword":""}]', True), ("[]", False), (b"p", False)],
+    [
+        ('[3,"1",{"x":"BasicAuthPassword"}]', True),
+        ('[3,"1",{"apnPassword":""}]', True),
+        ("[]", False),
+        (b"p", False),
+        ('[2,"1","NotifyCustomerInformation",{}]', True),
+    ],
 )
 def test_a_frame_that_may_hold_a_secret_is_known_by_its_words(frame, may):
     assert may_hold_secret(frame) is may

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from bridge.ocpp.websocket import TOGETHER, Outbox
+from bridge.ocpp.outbox import TOGETHER, Outbox
 
 
 class Wire:

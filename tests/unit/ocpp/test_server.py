@@ -44,9 +44,16 @@ async def test_a_station_that_only_speaks_another_version_is_refused(rig):
 
 async def test_the_version_that_both_speak_is_chosen(rig):
     """J02 J04"""
-    async with rig.socket(subprotocols=["ocpp0.1", "ocpp2.1", "ocpp2.0.1", "ocpp1.6"]) as socket:
+    async with rig.socket(subprotocols=["ocpp0.1", "ocpp1.6", "ocpp2.0.1"]) as socket:
+        assert socket.subprotocol == "ocpp2.0.1"
+        assert rig.value("CP1.State.OcppVersion") == "2.0.1"
+
+
+async def test_an_identity_with_a_colon_speaks_16_only(rig):
+    """J07"""
+    assert await refusal(rig, "CP:1", subprotocols=["ocpp2.0.1"]) == 400
+    async with rig.socket("CP:1", subprotocols=["ocpp2.0.1", "ocpp1.6"]) as socket:
         assert socket.subprotocol == "ocpp1.6"
-        assert rig.value("CP1.State.OcppVersion") == "1.6"
 
 
 async def test_a_station_without_subprotocol_is_refused_unless_configured(rig):

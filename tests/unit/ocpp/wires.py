@@ -12,7 +12,8 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 
 from bridge.ocpp import websocket
-from bridge.ocpp.websocket import Connection, Outbox
+from bridge.ocpp.outbox import Outbox
+from bridge.ocpp.websocket import Connection
 from tests.unit.station.rig import WAIT
 
 LOOPS = {"asyncio": asyncio.new_event_loop}
@@ -62,12 +63,18 @@ class Host:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
-        self.options: dict[str, Any] = {"ping_interval": 0, "ping_timeout": SOON, "max_size": 4096}
+        self.options: dict[str, Any] = {
+            "ping_interval": 0,
+            "ping_timeout": SOON,
+            "max_size": 4096,
+            "max_rate": 0,
+            "compression": False,
+        }
         self.outbox = Outbox()
         self.connections: list[Connection] = []
         self.messages: list[str | bytes] = []
         self.losses: list[str] = []
-        self.made_count = self.opened_count = self.gone_count = 0
+        self.made_count = self.opened_count = self.gone_count = self.slowed_count = 0
         self.answer: Callable[[Connection], Awaitable[Any]] | None = None
         self.choice: Callable[[], Any] = lambda: None
         self.on_open: Callable[[], Any] = lambda: None
@@ -121,6 +128,10 @@ class Host:
         self.messages.append(message)
         self._changed.set()
         self.on_message(message)
+
+    def slowed(self) -> None:
+        self.slowed_count += 1
+        self._changed.set()
 
     def lost(self, reason: str) -> None:
         self.losses.append(reason)

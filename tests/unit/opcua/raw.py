@@ -14,10 +14,11 @@ from tests.unit.opcua.helpers import Site
 HELLO = struct.Struct("<4sIIIIII")
 
 
-def hello(url: str, *, buffer: int = 65_535) -> bytes:
+def hello(url: str, *, buffer: int = 65_535, message: int = 0, chunks: int = 0) -> bytes:
+    """`message` bytes and `chunks` are the most that the client takes in one answer; 0: any."""
     raw = url.encode()
     size = HELLO.size + 4 + len(raw)
-    return HELLO.pack(b"HELF", size, 0, buffer, 65_535, 0, 0) + struct.pack("<i", len(raw)) + raw
+    return HELLO.pack(b"HELF", size, 0, buffer, 65_535, message, chunks) + struct.pack("<i", len(raw)) + raw
 
 
 @dataclass
@@ -46,10 +47,10 @@ class Raw:
             await cls.opened.pop().close()
 
     @classmethod
-    async def open(cls, site: Site) -> "Raw":
-        """A connection with a channel."""
+    async def open(cls, site: Site, **limits: int) -> "Raw":
+        """A connection with a channel; `limits` are those of its `hello`."""
         raw = await cls.connect(site)
-        raw.writer.write(hello(site.server.endpoint))
+        raw.writer.write(hello(site.server.endpoint, **limits))
         assert (await raw.frame())[:4] == b"ACKF"
         request = ua.OpenSecureChannelRequest()
         request.Parameters.RequestedLifetime = 3_600_000
@@ -64,17 +65,22 @@ class Raw:
         return raw
 
     @classmethod
-    async def activated(cls, site: Site) -> "Raw":
+    async def activated(cls, site: Site, **limits: int) -> "Raw":
         """A connection with an activated session of an anonymous user."""
-        raw = await cls.open(site)
+        raw = await cls.open(site, **limits)
         create = ua.CreateSessionRequest()
         create.Parameters.RequestedSessionTimeout = 60_000
         created = await raw.ask(create, ua.CreateSessionResponse)
         raw.token = created.Parameters.AuthenticationToken
-        activate = ua.ActivateSessionRequest()
-        activate.Parameters.UserIdentityToken = ua.AnonymousIdentityToken(PolicyId="anonymous")
-        await raw.ask(activate, ua.ActivateSessionResponse)
+        await raw.activate()
         return raw
+
+    async def activate(self) -> None:
+        """Activates the session of its token on this connection."""
+        request = ua.ActivateSessionRequest()
+        request.Parameters.UserIdentityToken = ua.AnonymousIdentityToken(PolicyId="anonymous")
+        answer = await self.ask(request, ua.ActivateSessionResponse)
+        answer.ResponseHeader.ServiceResult.check()  # type: ignore[attr-defined]
 
     def _next(self) -> int:
         self.sequence += 1

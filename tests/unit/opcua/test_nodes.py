@@ -199,7 +199,7 @@ def test_points_that_came_at_run_time_bring_their_folders(space, tree):
         folder, _, name = key.rpartition(".")
         station.extend(Row(folder=folder, name=name, type=Type.STRING, description="", writable=True))
     assert names(space, "CP001.Configuration") == ["HeartbeatInterval", "Ctrlr"]
-    assert names(space, "CP001.Configuration.Ctrlr") == ["1", "Mode"]
+    assert names(space, "CP001.Configuration.Ctrlr") == ["Mode", "1"]
     assert names(space, "CP001.Configuration.Ctrlr.1") == ["Enabled"]
     parents = [link.node.path for link in space.links(space.find("CP001.Configuration.Ctrlr.1")) if not link.forward]
     assert parents == ["CP001.Configuration.Ctrlr"]

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from asyncua import ua
 
-from bridge.points.rows import Type
+from bridge.points.rows import Row, Type
 from bridge.points.tree import Quality
-from tests.unit.opcua.helpers import NOW, point, read, read_raw
+from tests.unit.opcua.helpers import NOW, Changes, point, read, read_raw, text, write
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -225,6 +225,30 @@ async def test_what_may_not_be_read_is_not(site, client):
     value = (await read_raw(client, [ua.ReadValueId(node_id, ua.AttributeIds.Value)]))[0]
     level.value = before
     assert value.StatusCode.name == "BadNotReadable"
+
+
+async def test_a_point_that_is_only_written_cannot_be_read_nor_watched(site, client):
+    station = site.station()
+    secret = Row(
+        folder="Configuration.Ctrlr", name="Secret", type=Type.STRING, description="", writable=True, readable=False
+    )
+    station.extend(secret)
+    path = f"{station.path}.{secret.key}"
+    assert (await read(client, path)).StatusCode.name == "BadNotReadable"
+    whole = ua.ReadValueId(ua.NodeId(path, 2), ua.AttributeIds.Value, IndexRange="0")
+    assert (await read_raw(client, [whole]))[0].StatusCode.name == "BadNotReadable"
+    for attribute in (ua.AttributeIds.AccessLevel, ua.AttributeIds.UserAccessLevel):
+        assert (await read(client, path, attribute)).Value.Value == ua.AccessLevel.CurrentWrite.mask
+    async with site.client("otto", "seen") as observer:
+        assert (await read(observer, path, ua.AttributeIds.UserAccessLevel)).Value.Value == 0
+    changes = Changes()
+    subscription = await client.create_subscription(20, changes)
+    await subscription.subscribe_data_change(point(client, path))
+    [shown] = await changes.wait(1)
+    await subscription.delete()
+    assert (shown.StatusCode.name, shown.Value.Value) == ("BadNotReadable", None)
+    assert await write(client, (path, text("new"))) == ["Good"]
+    assert [found[:2] for found in site.writer.writes] == [(path, "new")]
 
 
 async def test_a_thousand_points_are_read_in_their_order(site, client):

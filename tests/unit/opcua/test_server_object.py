@@ -8,6 +8,7 @@ from asyncua import ua
 from bridge import RELEASED
 from bridge.opcua.settings import Limits
 from tests.unit.opcua.helpers import Changes
+from tests.unit.opcua.raw import Raw
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -119,8 +120,8 @@ async def test_diagnostics_count_sessions_subscriptions_and_requests(client, sit
         assert after.CurrentSubscriptionCount == before.CurrentSubscriptionCount + 1
         assert after.CumulatedSubscriptionCount == before.CumulatedSubscriptionCount + 1
         sessions = await value(client, "ServerDiagnostics_SessionsDiagnosticsSummary_SessionDiagnosticsArray")
-        own = next(each for each in sessions if each.CurrentMonitoredItemsCount)
-        assert own.ClientDescription.ApplicationUri == other.application_uri
+        seen = (each for each in sessions if each.ClientDescription.ApplicationUri == other.application_uri)
+        own = next(each for each in seen if each.CurrentMonitoredItemsCount)
         assert own.CreateMonitoredItemsCount.TotalCount == 1
         assert own.ReadCount.TotalCount >= 1
         assert own.TotalRequestCount.TotalCount > own.ReadCount.TotalCount
@@ -138,10 +139,17 @@ async def test_diagnostics_count_what_is_refused(client, site):
         await stranger.connect()
     with pytest.raises(ua.UaStatusCodeError):
         await client.uaclient.read(ua.ReadParameters(NodesToRead=[]))
+    raw = await Raw.activated(site)
+    await raw.ask(ua.CreateSessionRequest(), ua.CreateSessionResponse)  # in the place of the one before
+    raw.token = ua.NodeId(b"another", 0)
+    assert await raw.status(raw.encode(ua.ReadRequest())) == "BadSessionIdInvalid"
+    await Raw.close_all()
     after = await value(client, "ServerDiagnostics_ServerDiagnosticsSummary")
     assert after.SecurityRejectedSessionCount == before.SecurityRejectedSessionCount + 1
     assert after.RejectedSessionCount == before.RejectedSessionCount + 1
-    assert after.RejectedRequestsCount == before.RejectedRequestsCount + 1
+    assert after.RejectedRequestsCount == before.RejectedRequestsCount + 3
+    assert after.SecurityRejectedRequestsCount == before.SecurityRejectedRequestsCount + 2
+    assert after.SessionAbortCount == before.SessionAbortCount + 1
     sessions = await value(client, "ServerDiagnostics_SessionsDiagnosticsSummary_SessionDiagnosticsArray")
     assert [each.ReadCount.ErrorCount for each in sessions if each.ReadCount.ErrorCount] == [1]
 

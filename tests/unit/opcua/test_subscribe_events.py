@@ -4,7 +4,8 @@ import pytest
 import pytest_asyncio
 from asyncua import ua
 
-from bridge.opcua.subscriptions.events import BASE, GENERAL_MODEL_CHANGE, SERVER
+from bridge.opcua.node import SERVER
+from bridge.opcua.subscriptions.events import BASE, GENERAL_MODEL_CHANGE
 from tests.unit.opcua.asking import Asking, events, item, notified
 from tests.unit.opcua.helpers import MODEL
 
@@ -244,3 +245,41 @@ async def test_stations_that_come_and_go_are_an_event(site, asking, number):
     ((_, changes),) = events(await asking.publish())
     assert {change.Affected.Identifier: change.Verb for change in changes}[station.path] & 2
     assert site.server._aspace.space.versions.of("Stations") != before
+
+
+async def test_who_listens_to_an_area_or_a_station_hears_of_what_changes_in_there(site, asking, number):
+    wanted = event_filter(field("Changes", GENERAL_MODEL_CHANGE))
+    own = site.station("South")
+    for handle, node in enumerate((SERVER, "Stations", "Stations/South", own.path), 1):
+        (result,) = await asking.monitor(number, event_item(wanted, node, handle=handle))
+        assert result.StatusCode.name == "Good"
+    other = site.station("West/Row 1", connectors=0)
+    site.tree.add_connector(own, "Connector2", MODEL.connector.layout)
+    within = {f"{own.path}.Connector2": 1, own.path: 4}
+    areas = {"Stations": 4, "Stations/West": 5, "Stations/West/Row 1": 5}
+    assert await told(asking) == [
+        (1, {**within, **areas, other.path: 1}),
+        (2, {**within, **areas, other.path: 1}),
+        (3, within),
+        (4, within),
+    ]
+    site.tree.remove_station(other)
+    gone = {"Stations": 8, "Stations/West": 10, "Stations/West/Row 1": 10, other.path: 2}
+    assert await told(asking) == [(1, gone), (2, gone)]
+
+
+async def told(asking) -> list[tuple[int, dict[str, int]]]:
+    """ClientHandle and changes of each event."""
+    data = (await asking.publish()).NotificationMessage.NotificationData
+    (listed,) = [each for each in data if isinstance(each, ua.EventNotificationList)]
+    return sorted(
+        (event.ClientHandle, {change.Affected.Identifier: change.Verb for change in event.EventFields[0].Value})
+        for event in listed.Events
+    )
+
+
+async def test_stations_are_below_the_server_object_as_a_notifier(client):
+    notifiers = await client.nodes.server.get_referenced_nodes(ua.ObjectIds.HasNotifier, ua.BrowseDirection.Forward)
+    assert [node.nodeid for node in notifiers] == [ua.NodeId("Stations", 2)]
+    above = await notifiers[0].get_referenced_nodes(ua.ObjectIds.HasNotifier, ua.BrowseDirection.Inverse)
+    assert [node.nodeid for node in above] == [SERVER]

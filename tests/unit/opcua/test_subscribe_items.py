@@ -8,6 +8,7 @@ import pytest_asyncio
 from asyncua import ua
 
 from bridge.opcua.settings import Limits
+from bridge.opcua.subscriptions.monitoring import MOST_PARTS
 from bridge.points.tree import Quality, Update
 from tests.unit.opcua.asking import Asking, codes, item, notified, settings, values
 from tests.unit.opcua.helpers import MODEL, NOW
@@ -342,6 +343,64 @@ async def test_a_part_of_an_array_can_be_monitored(raw, number):
     assert await raw.changes() == [(1, ["http://opcfoundation.org/UA/"])]
 
 
+async def test_a_part_of_a_text_can_be_monitored(site, raw, number):
+    station = site.station()
+    before = len(site.server._aspace.watch)
+    path = f"{station.path}.Info.Vendor"
+    parts = [item(path, 1, queue=10), item(path, 2, queue=10), item(f"{path}", 3, queue=10)]
+    for one, index_range in zip(parts, (None, "0:1", "3"), strict=True):
+        one.ItemToMonitor.IndexRange = index_range
+    made = await raw.monitor(number, *parts)
+    assert [result.StatusCode.name for result in made] == ["Good"] * 3
+    assert await raw.changes() == [(1, None), (2, None), (3, None)]
+    for vendor in ("ACME", "AC", "ACME"):
+        site.set(station, "Info.Vendor", vendor)
+    told = [
+        (each.ClientHandle, each.Value.Value and each.Value.Value.Value, each.Value.StatusCode.name)
+        for each in notified(await raw.publish())
+    ]
+    no_data = (3, None, "BadIndexRangeNoData")
+    assert [each for each in told if each[0] == 1] == [(1, text, "Good") for text in ("ACME", "AC", "ACME")]
+    assert [each for each in told if each[0] == 2] == [(2, "AC", "Good")]
+    assert [each for each in told if each[0] == 3] == [(3, "E", "Good"), no_data, (3, "E", "Good")]
+    await raw.ask(
+        "DeleteMonitoredItems", SubscriptionId=number, MonitoredItemIds=[each.MonitoredItemId for each in made]
+    )
+    assert len(site.server._aspace.watch) == before
+
+
+async def test_items_on_parts_of_texts_are_bounded(site, raw, number):
+    monitoring = site.server._server.iserver.subscription_service.monitoring
+    parts = [item(f"{site.station().path}.Info.Vendor", handle) for handle in range(MOST_PARTS + 1)]
+    for part in parts:
+        part.ItemToMonitor.IndexRange = "0:9"
+    made = await raw.monitor(number, *parts)
+    assert [result.StatusCode.name for result in made] == ["Good"] * MOST_PARTS + ["BadTooManyMonitoredItems"]
+    ids = [result.MonitoredItemId for result in made[:-1]]
+    await raw.ask("DeleteMonitoredItems", SubscriptionId=number, MonitoredItemIds=ids)
+    assert monitoring._parts == 0
+
+
+async def test_long_texts_in_a_queue_are_bounded_by_their_bytes(start_site):
+    site = await start_site(limits=Limits(max_queued_bytes=4_000_000))
+    async with site.client() as client:
+        raw = Asking(client)
+        number = (await raw.subscribe(PublishingEnabled=False)).SubscriptionId
+        station = site.station()
+        (made,) = await raw.monitor(number, item(f"{station.path}.Info.Vendor", queue=1_000))
+        assert made.RevisedQueueSize == 1_000
+        service = site.server._server.iserver.subscription_service
+        for count in range(200):
+            site.set(station, "Info.Vendor", f"{count:03}" * 20_000)
+            assert service.room.used <= 1_000_000
+        await raw.ask("SetPublishingMode", PublishingEnabled=True, SubscriptionIds=[number])
+        told = notified(await raw.publish())
+        assert [each.Value.Value.Value[:3] for each in told] == [f"{count:03}" for count in range(184, 200)]
+        assert [bool(each.Value.StatusCode.value & 0x480) for each in told] == [True] + [False] * 15
+        await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+        assert service.room.used == 0
+
+
 # ---------------------------------------------------------------------- modes and triggers
 
 
@@ -441,6 +500,30 @@ async def test_a_station_that_is_removed_takes_its_nodes_along_and_its_items_liv
     }
     site.tree.apply(back.connectors["Connector1"], [Update(back.connectors["Connector1"].slot(ENERGY_KEY), 7.0)], NOW)
     assert await raw.changes() == [(1, 7.0)]
+
+
+async def test_a_node_version_is_told_when_it_changes(site, raw, number):
+    station = site.station()
+    paths = ("Stations", "Stations/North", "Stations/North/Dock", station.path)
+    made = await raw.monitor(number, *(item(f"{path}.NodeVersion", 9) for path in paths[:2]))
+    assert [result.StatusCode.name for result in made] == ["Good", "BadNodeIdUnknown"]
+    ((_, version),) = await raw.changes()
+    first = site.station("North/Dock")
+    assert await raw.changes() == [(9, str(int(version) + 1))]
+    await raw.ask("DeleteMonitoredItems", SubscriptionId=number, MonitoredItemIds=[made[0].MonitoredItemId])
+    await raw.follow(number, *[f"{path}.NodeVersion" for path in paths[1:]])
+    await raw.monitor(number, item("Stations/North/Dock", 5, attribute=ua.AttributeIds.DisplayName))
+    versions = dict(await raw.changes())
+    site.tree.add_connector(station, "Connector2", MODEL.connector.layout)
+    assert await raw.changes() == [(3, str(int(versions[3]) + 1))]
+    second = site.station("North/Dock")
+    assert await raw.changes() == [(2, str(int(versions[2]) + 1))]
+    site.tree.remove_station(first)
+    assert await raw.changes() == [(2, str(int(versions[2]) + 2))]
+    site.tree.remove_station(second)
+    gone = {each.ClientHandle: each.Value.StatusCode.name for each in notified(await raw.publish())}
+    assert gone.pop(1) == "BadNodeIdUnknown"
+    assert gone == {2: "BadNodeIdUnknown", 5: "BadNodeIdUnknown"}
 
 
 async def test_items_of_a_station_that_was_removed_can_be_deleted(site, raw, number):

@@ -6,7 +6,7 @@ from asyncua.ua.ua_binary import struct_to_binary
 
 from bridge.opcua.sources import Fixed
 from bridge.opcua.variants import BOTH, NEITHER, SOURCE, data_value, text_value
-from bridge.opcua.watch import Watch
+from bridge.opcua.watch import Part, Watch
 from bridge.points.layout import build_layout
 from bridge.points.rows import Enumeration, Row, Type
 from bridge.points.tree import Group, Tree, Update
@@ -161,6 +161,21 @@ def test_a_fixed_value_is_encoded_as_asyncua_does(value):
     assert fixed.encode(fixed.read(), SOURCE) == struct_to_binary(only_source)
 
 
+def test_a_part_of_a_text_hears_of_the_whole_and_leaves_nothing(desk):
+    desk.group.extend(Row(folder="", name="T", type=Type.STRING, description=""))
+    part = Part(desk.point("T"), (slice(1, 3),))
+    watcher = Watcher(desk, 1, part)
+    for text in ("ACME", "A"):
+        desk.tree.apply(desk.group, [Update(desk.group.slot("T"), text)], 1.0)
+    desk.tree.remove_station(desk.group)
+    assert desk.heard == [(1, "CM"), (1, None), (1, None)]
+    codes = (ua.StatusCodes.BadIndexRangeNoData, ua.StatusCodes.BadNodeIdUnknown)
+    assert [encoded for _, _, encoded in desk.told[1:]] == [b"\x02" + code.to_bytes(4, "little") for code in codes]
+    part.remove(watcher)
+    desk.watch.release([part])
+    assert (len(desk.watch), desk.watch._gone) == (0, {})
+
+
 def test_a_fixed_value_goes_with_its_station_and_comes_back(desk):
     shown = ua.DataValue(ua.Variant("x", ua.VariantType.String))
     fixed = desk.watch.fixed("S", shown)
@@ -168,5 +183,5 @@ def test_a_fixed_value_goes_with_its_station_and_comes_back(desk):
     assert fixed.read()[1] == ua.StatusCodes.BadNodeIdUnknown
     desk.tree.add_station("S", "S", LAYOUT)
     assert fixed.encode(fixed.read(), NEITHER) == struct_to_binary(shown)
-    desk.watch.release_fixed(fixed)
+    desk.watch.release([fixed])
     assert desk.watch._fixed == {}

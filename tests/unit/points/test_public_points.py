@@ -21,6 +21,7 @@ STATION = """
     Info.MeterSerialNumber        String             R
     State.Connected               Boolean            R
     State.Stale                   Boolean            R
+    State.Throttled               Boolean            R
     State.ConnectedSince          DateTime           R
     State.LastMessage             DateTime           R
     State.LastHeartbeat           DateTime           R
@@ -130,6 +131,8 @@ BRIDGE = """
     LastHandlerError   String    R
     StoreQueue         UInt32    R
     ServiceLevel       UInt32    R
+    LongestPause       Double    R  s
+    RecentPause        Double    R  s
 """
 
 #: at every connector and at the station, below MeterValues; with phases and locations they come at run time
@@ -185,6 +188,7 @@ KEPT = {
     "Info.Id",
     "State.Connected",
     "State.Stale",
+    "State.Throttled",
     "State.MessagesReceived",
     "State.MessagesSent",
     "State.Reconnects",

@@ -110,8 +110,8 @@ def test_a_connector_shares_the_connection_of_its_station(tree, station, connect
     assert read(connector, "Status.ErrorCode").quality is Quality.LAST
 
 
-def test_an_initial_value_is_uncertain_until_it_is_reported(tree, connector):
-    assert read(connector, "Transaction.Active") == Sample(False, Quality.LAST, None, None)
+def test_a_point_that_is_not_kept_waits_for_its_first_value(tree, connector):
+    assert read(connector, "Transaction.Active") == Sample(None, Quality.WAITING, None, None)
     put(tree, connector, "Transaction.Active", False)
     assert read(connector, "Transaction.Active").quality is Quality.GOOD
 

@@ -169,6 +169,35 @@ def test_a_point_that_is_there_is_found_and_not_made(station):
     assert station.extra_rows() == ()
 
 
+def test_what_is_said_of_a_run_time_point_may_change_but_not_its_type(tree, station):
+    slot = station.extend(row("Configuration.Limit", Type.DOUBLE))
+    put(tree, station, "Configuration.Limit", 16.0)
+    told = row("Configuration.Limit", Type.DOUBLE, unit="A", range=(6.0, 32.0), writable=True)
+    assert station.extend(told) == slot
+    assert (station.row(slot), read(station, "Configuration.Limit").value) == (told, 16.0)
+    station.extend(row("Configuration.Limit", Type.STRING))
+    assert station.row(slot) is told
+
+
+def test_run_time_points_are_found_by_their_folders(tree, station, station_layout):
+    for key in ("Configuration.A.1.X", "Custom.Z", "Configuration.A.Y", "Configuration.A.1.W"):
+        station.extend(row(key))
+
+    def below(folder: str) -> tuple[list[str], list[str]]:
+        found = station.extra_below(folder)
+        assert found is not None
+        return [station.row(slot).key for slot in found.slots], found.folders
+
+    assert below("") == ([], ["Configuration", "Custom"])
+    assert below("Configuration") == ([], ["Configuration.A"])
+    assert below("Configuration.A") == (["Configuration.A.Y"], ["Configuration.A.1"])
+    assert below("Configuration.A.1") == (["Configuration.A.1.X", "Configuration.A.1.W"], [])
+    assert station.extra_below("Configuration.B") is None
+    station.extend(row("Configuration.B.V"))
+    tree.relayout(station, build_layout("station", [row("New.Point")]))
+    assert below("Configuration.B") == (["Configuration.B.V"], [])
+
+
 def test_a_station_cannot_make_points_without_end(station):
     slots = {station.extend(row(f"Configuration.Key{number}")) for number in range(MAX_EXTRA)}
     assert None not in slots

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.points.units import CONVERSIONS, UNITS, Conversion, Unit
+from bridge.points.units import CONVERSIONS, NAMED, UNITS, Conversion, Unit, unit_named
 
 #: sent, its unit, base unit, value shown
 TABLE = [
@@ -81,3 +81,10 @@ def test_units_are_told_to_opc_ua_by_their_unece_codes():
 
 def test_only_a_unit_that_unece_lacks_has_no_code():
     assert [unit.symbol for unit in UNITS.values() if not unit.code] == ["varh", "VAh"]
+
+
+def test_a_unit_of_a_device_model_has_its_code_where_there_is_one():
+    assert (unit_named("W").code, unit_named("kW").code) == ("WTT", "KWT")
+    assert unit_named("parsec") == Unit("parsec", "", "parsec")
+    assert not NAMED.keys() & UNITS.keys()
+    assert all(unit.code for unit in NAMED.values())

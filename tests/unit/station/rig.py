@@ -80,6 +80,7 @@ class Rig:
             clock=lambda: self.now,
             done=self.stations.command_done,
         )
+        self.queue.restore(self.stations.group)
         self.writes = Writes(self.tree, self.stations, self.queue, lambda: self.now)
         credentials = Credentials(self.store.password_hash) if self.config.ocpp.security_profile else UNASKED
         self.ocpp = OcppServer(self.config.ocpp, self.stations, credentials)
@@ -119,7 +120,8 @@ class Rig:
                 await self._changed.wait()
 
     def tick(self) -> None:
-        self.stations.tick(self.now)
+        for _ in self.stations.tick(self.now):
+            pass
 
     # Stations
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import sys
+from contextlib import AsyncExitStack
 
 import pytest
 from ocpp.v16 import call
 
 from bridge.errors import StationOffline
 from bridge.points.tree import Quality
-from tests.unit.station.rig import SILENT, START, WAIT, ask, closed
+from tests.unit.station.rig import SILENT, START, WAIT, ask, at, closed
 
 RESET = "CP1.Commands.Reset"
 
@@ -143,6 +145,45 @@ async def test_what_comes_over_a_replaced_connection_changes_nothing(rig):
             await ask(new, [2, "3", "Heartbeat", {}])
             assert rig.value("CP1.Connector1.Status.StateText") == "Charging"
             assert (rig.known().received, rig.value("CP1.State.InvalidMessages")) == (received + 1, 0)
+
+
+GATE = asyncio.Event()  # what a script of this test waits for
+WAITS = """
+async def start_transaction(self, request):
+    import sys
+    await sys.modules["tests.unit.station.test_connections"].GATE.wait()
+"""
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+async def test_what_an_old_connection_has_begun_is_shown_first_and_nobody_waits_for_an_answer(
+    start, monkeypatch, replaced
+):
+    """B16: also where the old connection was seen to close before the new one opened."""
+    gate = asyncio.Event()
+    monkeypatch.setattr(sys.modules[__name__], "GATE", gate)
+    rig = await start(WAITS)
+    begin = {"connectorId": 1, "idTag": "T", "timestamp": at(), "meterStart": 1}
+    status = {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}
+    async with AsyncExitStack() as stack:
+        old = await stack.enter_async_context(rig.socket())
+        await old.send(json.dumps([2, "1", "StartTransaction", begin]))
+        await rig.until(lambda: rig.value("CP1.State.Connected"))
+        session = rig.known().session
+        async with asyncio.timeout(WAIT):
+            while not session.is_busy:  # noqa: ASYNC110 - nothing tells that a frame has been taken
+                await asyncio.sleep(0.005)
+        if not replaced:
+            old.transport.abort()
+            await rig.until(lambda: rig.value("CP1.State.Connected") is False)
+        new = await stack.enter_async_context(rig.socket())
+        assert await ask(new, [2, "2", "StatusNotification", status]) == [3, "2", {}]
+        assert (await ask(new, [2, "3", "Heartbeat", {}]))[0] == 3
+        assert rig.tree.find("CP1.Connector1")[0].value("Status.State") is None
+        gate.set()
+        await rig.until(lambda: rig.value("CP1.Connector1.Status.StateText") == "Charging")
+        shown = [path for path, _ in rig.history if path.endswith((".Start.Id", ".Status.State"))]
+        assert shown == ["CP1.Connector1.Transaction.Start.Id", "CP1.Connector1.Status.State"]
 
 
 LARGE = json.dumps({"vendorId": "V", "data": "x" * 30_000_000})  # more than the sockets of both sides hold

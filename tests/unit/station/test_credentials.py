@@ -54,3 +54,57 @@ def test_a_hash_does_not_hold_the_password_and_differs_each_time():
     assert first != second
     assert "secret" not in first
     assert first.startswith("$argon2id$")
+
+
+@pytest.fixture
+def checks(monkeypatch):
+    """How often a password was compared with a hash."""
+    made = []
+    verify = Credentials._verify
+
+    def counted(self, *arguments):
+        made.append(arguments)
+        return verify(self, *arguments)
+
+    monkeypatch.setattr(Credentials, "_verify", counted)
+    return made
+
+
+async def test_a_good_login_that_comes_again_is_not_computed_again(checks):
+    known = credentials(CP1="secret")
+    assert [await known.check("CP1", "CP1", b"secret") for _ in range(3)] == [True, True, True]
+    assert len(checks) == 1
+
+
+async def test_a_wrong_password_pays_each_time(checks):
+    known = credentials(CP1="secret")
+    await known.check("CP1", "CP1", b"secret")
+    assert [await known.check("CP1", "CP1", b"guess") for _ in range(3)] == [False, False, False]
+    assert len(checks) == 4
+
+
+async def test_a_good_login_of_one_station_says_nothing_of_another(checks):
+    known = credentials(CP1="secret", CP2="secret")
+    assert await known.check("CP1", "CP1", b"secret")
+    assert not await known.check("CP2", "CP1", b"secret")
+    assert not await known.check("CP1", "CP2", b"secret")
+    assert len(checks) == 3
+
+
+async def test_a_password_that_was_changed_is_not_remembered():
+    hashes = {"CP1": hash_password("old")}
+    known = Credentials(hashes.get)
+    assert await known.check("CP1", "CP1", b"old")
+    hashes["CP1"] = hash_password("new")
+    assert not await known.check("CP1", "CP1", b"old")
+    assert await known.check("CP1", "CP1", b"new")
+    del hashes["CP1"]
+    assert not await known.check("CP1", "CP1", b"new")
+
+
+async def test_no_more_logins_are_remembered_than_may_be(checks, monkeypatch):
+    monkeypatch.setattr("bridge.station.credentials.REMEMBERED", 1)
+    known = credentials(CP1="one", CP2="two")
+    for identity, password in (("CP1", b"one"), ("CP2", b"two"), ("CP2", b"two"), ("CP1", b"one")):
+        assert await known.check(identity, identity, password)
+    assert len(checks) == 3

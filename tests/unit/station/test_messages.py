@@ -217,7 +217,7 @@ async def test_meter_values_without_a_transaction_are_shown(rig):
     async with rig.station() as station:
         await station.register("400")
         assert rig.value("CP1.Connector1.MeterValues.Energy.Active.Import.Register") == 400.0
-        assert rig.value("CP1.Connector1.Transaction.Active") is False
+        assert rig.value("CP1.Connector1.Transaction.Active") is None
 
 
 SAMPLES = [
@@ -302,6 +302,12 @@ async def test_a_timestamp_that_cannot_be_read_is_marked_and_the_rest_shown(rig,
         assert rig.sample("CP1.Connector1.Status.State").source_time == START
         assert rig.value("CP1.State.InvalidMessages") == 1
         assert "timestamp" in rig.value("CP1.State.LastError")
+        assert rig.sample("CP1.Connector1.Status.Time")[:2] == (None, Quality.SUBNORMAL)
+        good = {**payload, "timestamp": at(5)}
+        await ask(socket, [2, "3", "StatusNotification", good])
+        await ask(socket, [2, "4", "StatusNotification", payload])
+        await ask(socket, [2, "5", "Heartbeat", {}])
+        assert rig.sample("CP1.Connector1.Status.Time")[:2] == (START + 5, Quality.SUBNORMAL)
 
 
 @pytest.mark.parametrize("validation", ["lenient", "off"])

@@ -8,6 +8,7 @@ import pytest
 from ocpp.v16 import call
 
 from bridge.points.tree import Quality
+from bridge.station import transactions
 from tests.unit.station.rig import START, WAIT, ask, at, logged
 
 TX = "CP1.Connector1.Transaction"
@@ -337,3 +338,80 @@ async def test_a_start_at_connector_0_is_recorded_and_spoils_nothing(rig):
     assert [entry for entry in entries if entry["log_level"] == "error"] == []
     assert rig.value("CP1.MeterValues.Energy.Active.Import.Register") == 7.0
     assert recorded(rig) == [(number, "CP1", "", 600.0)]
+
+
+@pytest.mark.parametrize(("status", "known"), [("Available", True), ("Preparing", True), ("Charging", False)])
+async def test_whether_a_transaction_runs_is_known_when_the_status_says_that_none_does(rig, status, known):
+    """A connector that has never had one."""
+    async with rig.station() as station:
+        await station.call(call.StatusNotification(1, "NoError", status, timestamp=at(-5)))
+        await station.settle()
+        expected = (False, Quality.GOOD, START - 5, START) if known else (None, Quality.WAITING, None, None)
+        assert rig.sample(f"{TX}.Active") == expected
+        assert rig.value(f"{TX}.Id") == ("" if known else None)
+
+
+async def test_a_status_does_not_end_a_transaction(rig):
+    """The stop may be on its way."""
+    async with rig.station() as station:
+        await station.start_transaction()
+        await station.call(call.StatusNotification(1, "NoError", "Available", timestamp=at(5)))
+        await station.settle()
+        assert rig.values(TX, "Active", "Id") == {"Active": True, "Id": "1"}
+
+
+async def test_a_start_that_comes_again_does_not_set_the_energy_back(rig):
+    """B16"""
+    async with rig.station() as station:
+        await station.start_transaction(meter=100)
+        await station.register("350", transaction_id=1)
+        await station.start_transaction(meter=100)
+        await station.settle()
+        assert rig.values(TX, "Id", "Energy") == {"Id": "1", "Energy": 250.0}
+
+
+async def test_a_transaction_whose_connector_is_available_and_whose_stop_does_not_come_is_lost(rig, start, monkeypatch):
+    """B18: it is marked so, also after a restart, until the stop comes after all."""
+    monkeypatch.setattr(transactions, "LOST_AFTER", 0)
+    async with rig.station() as station:
+        await station.start_transaction(meter=100)
+        await station.register("350", transaction_id=1)
+        await station.call(call.StatusNotification(1, "NoError", "Available", timestamp=at(40)))
+        await rig.until(lambda: rig.value(f"{TX}.Active") is False)
+        lost = {"Active": False, "Id": "", "IdTag": "", "Stop.Id": "1", "Stop.Reason": "Unknown", "Stop.Energy": 250.0}
+        assert rig.values(TX, *lost) == lost
+        assert rig.quality(f"{TX}.Stop.Reason") is Quality.SUBNORMAL
+    await rig.stop()
+    rig = await start()
+    assert rig.values(TX, *lost) == lost
+    assert [(t.id, t.lost is None, t.stop_time) for t in rig.store.transactions()] == [(1, False, None)]
+    async with rig.station() as station:
+        await station.stop_transaction(1, meter=600, time=60)
+        await station.settle()
+        assert rig.values(TX, "Active", "Stop.Id", "Stop.Reason", "Stop.Energy") == {
+            "Active": False,
+            "Stop.Id": "1",
+            "Stop.Reason": "Local",
+            "Stop.Energy": 500.0,
+        }
+        assert rig.quality(f"{TX}.Stop.Energy") is Quality.GOOD
+
+
+async def test_a_lost_transaction_that_the_station_speaks_of_again_runs(rig, monkeypatch):
+    monkeypatch.setattr(transactions, "LOST_AFTER", 0)
+    async with rig.station() as station:
+        await station.start_transaction(meter=100)
+        await station.call(call.StatusNotification(1, "NoError", "Available", timestamp=at(5)))
+        await rig.until(lambda: rig.value(f"{TX}.Active") is False)
+        await station.register("350", transaction_id=1)
+        assert rig.values(TX, "Active", "Id", "Energy") == {"Active": True, "Id": "1", "Energy": 250.0}
+
+
+async def test_a_transaction_is_not_lost_while_its_connector_is_not_available(rig, monkeypatch):
+    monkeypatch.setattr(transactions, "LOST_AFTER", 0)
+    async with rig.station() as station:
+        await station.start_transaction(meter=100)
+        await station.call(call.StatusNotification(1, "NoError", "Charging", timestamp=at(5)))
+        await station.settle()
+        await asyncio.gather(*rig.context.background)
+        assert rig.value(f"{TX}.Active") is True

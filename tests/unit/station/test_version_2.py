@@ -537,7 +537,8 @@ async def test_a_stream_of_21_is_shown_and_never_answered(rig):
         assert rig.value("CP1.Configuration.Ctrlr.A") == 8
 
 
-async def test_reports_are_shown_when_they_are_complete(rig):
+async def test_reports_are_shown_when_they_are_complete_and_customers_data_is_not_kept(start):
+    rig = await start(ocpp=CONFIG)
     async with connected(rig) as station:
         for more, content in ((True, "one"), (False, "two")):
             message = {"id": 1, "priority": "InFront", "message": {"format": "UTF8", "content": content}}
@@ -548,3 +549,22 @@ async def test_reports_are_shown_when_they_are_complete(rig):
         shown = json.loads(rig.value("CP1.Reports.DisplayMessages"))
         assert [entry["message"]["content"] for entry in shown] == ["one", "two"]
         assert rig.value("CP1.Reports.CustomerInformation") == "all that is known"
+    rig.last_values.flush_all()
+    await rig.stop()
+    with sqlite3.connect(start.path) as db:
+        stored = "".join(text for (text,) in db.execute("SELECT points FROM group_values"))
+    assert "Reports.DisplayMessages" in stored
+    assert "all that is known" not in stored
+
+
+@pytest.mark.parametrize(("status", "known"), [("Available", True), ("Occupied", False)])
+async def test_whether_a_transaction_runs_is_known_when_the_status_says_that_none_does(rig, status, known):
+    async with connected(rig) as station:
+        await station.status(status, -5)
+        await station.settle()
+        expected = (False, Quality.GOOD, START - 5, START) if known else (None, Quality.WAITING, None, None)
+        assert rig.sample("CP1.Connector1.Transaction.Active") == expected
+        await station.event("Started", 0, 0, evse=EVSE, idToken=TOKEN)
+        await station.status("Available", 1)
+        await station.settle()
+        assert rig.value("CP1.Connector1.Transaction.Active") is True

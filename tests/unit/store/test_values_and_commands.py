@@ -21,7 +21,7 @@ def stored(reader: Store | Reader) -> dict[str, object]:
 
 
 COMMAND_RECORD = CommandRecord(
-    station="CP001", connector=None, action="Reset", user="op", payload={"type": "Soft"}, requested=10.0
+    station="CP001", connector=None, action="Reset", user="op", payload={"type": "Soft"}, requested=10.0, number=1
 )
 
 

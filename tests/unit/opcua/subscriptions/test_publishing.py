@@ -8,7 +8,6 @@ from asyncua import ua
 
 from bridge.opcua.requests import Request
 from bridge.opcua.settings import Limits
-from bridge.opcua.subscriptions import subscription as subscription_module
 from bridge.opcua.subscriptions.cycle import Cycle
 from bridge.opcua.subscriptions.publish_queue import BACKLOG, PublishQueue, PublishRequest
 from bridge.opcua.subscriptions.service import _following, revised_counts
@@ -77,23 +76,25 @@ def test_requests_are_answered_in_their_order_and_those_that_are_too_old_with_a_
 
 
 def subscription(**limits: int) -> Subscription:
-    return Subscription(1, Cycle(1, 3), 100.0, 0, 0.0, Limits(**limits), lambda *_: None)
+    return Subscription(1, Cycle(1, 3), 100.0, 0.0, Limits(**limits), lambda *_: None)
 
 
 def test_sequence_numbers_start_again_at_one():
     assert [following(number) for number in (0, 1, LAST_NUMBER - 1, LAST_NUMBER)] == [1, 2, LAST_NUMBER, 1]
 
 
-def test_messages_that_are_kept_are_bounded_by_number_and_by_size(monkeypatch):
+def test_messages_that_are_kept_are_bounded_by_number_and_by_size():
     few = subscription(max_retransmissions=2)
     for _ in range(5):
         few.next_message(0.0)
     assert few.numbers() == [4, 5]
-    monkeypatch.setattr(subscription_module, "RETAINED_SIZE", 40)
-    small = subscription()
+    assert few.counts.discarded == 3
+    small = subscription(max_queued_bytes=4 * 40)
     for _ in range(5):
-        small.next_message(0.0)
-    assert small.numbers() == [4, 5]
+        small.next_message(0.0)  # 16 bytes
+    assert (small.numbers(), small.room.used) == ([4, 5], 32)
+    small.forget()
+    assert (small.numbers(), small.room.used) == ([], 0)
 
 
 def test_a_message_is_kept_for_its_client_and_a_keep_alive_is_not():

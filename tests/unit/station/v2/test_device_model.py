@@ -150,7 +150,7 @@ def test_variables_whose_paths_would_be_the_same_are_told_apart(model):
         "Configuration.Ctrlr.1.x",
     ]
     after = DeviceModel(Catalogue())
-    after.restore({d.row.key: (d.variable, d.attribute, d.characteristics) for d in model})
+    after.restore(Catalogue().read(model.keep()))
     again = after.report(report(entry("a b", "9"), entry("a.b", "8")))
     assert values(again) == {"Ctrlr.a_b~3": "9", "Ctrlr.a_b": "8"}
 

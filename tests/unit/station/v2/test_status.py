@@ -62,15 +62,26 @@ def test_the_car_of_a_transaction_that_has_ended_is_finishing_and_the_next_one_i
 
 def test_a_report_that_comes_late_changes_nothing():
     found = ConnectorReport()
-    assert found.take("Occupied", 10.0)
-    assert not found.take("Available", 9.0)
+    assert found.take("Occupied", 10.0, 10.0)
+    assert not found.take("Available", 9.0, 9.0)
     assert (found.status, found.since, found.time) == ("Occupied", 10.0, 10.0)
-    assert found.take("Occupied", 20.0)
+    assert found.take("Occupied", 20.0, 20.0)
     assert (found.since, found.time) == (10.0, 20.0)
-    assert found.take("Available", 30.0)
+    assert found.take("Available", 30.0, 30.0)
     assert (found.status, found.since) == ("Available", 30.0)
 
 
 def test_every_state_that_comes_of_it_is_one_of_the_points():
     names = load_table(Project(shipped()).datapoints()).enumerations["ConnectorStatus"].numbers
     assert {expected for *_, expected in TABLE} <= names.keys()
+
+
+@pytest.mark.parametrize("off", [-3600.0, 3600.0])
+def test_a_station_whose_clock_is_wrong_is_judged_by_its_own_times(off):
+    """B25: its transactions tell their times by the same clock."""
+    found = ConnectorReport()
+    found.take("Occupied", 10.0 + off, 10.0)
+    assert state(found, ChargingReport("Charging", 20.0 + off)) == "Charging"
+    assert state(found, ChargingReport("", 30.0 + off, charged=True, ended=True)) == "Finishing"
+    found.take("Available", 40.0 + off, 40.0)
+    assert state(found, ChargingReport("Charging", 20.0 + off)) == "Available"

@@ -96,12 +96,14 @@ def test_a_value_of_another_type_cannot_be_read(data_type, text):
 @pytest.mark.parametrize(
     ("data_type", "unit", "shown"),
     [("decimal", "W", "W"), ("integer", "s", "s"), ("decimal", "Celsius", "Celsius"), ("decimal", "Hertz", "Hz"),
-     ("decimal", "kW", ""), ("integer", "parsec", ""), ("decimal", "", ""), ("string", "W", "")],
+     ("integer", "seconds", "s"), ("decimal", "kW", "kW"), ("integer", "parsec", "parsec"), ("decimal", "", ""),
+     ("string", "W", "")],
 )  # fmt: skip
-def test_a_unit_that_points_have_is_the_points(data_type, unit, shown):
+def test_a_unit_is_the_points_and_no_value_is_converted(data_type, unit, shown):
     described = point(data_type, unit=unit)
     assert described.row.unit == shown
-    assert described.row.description.endswith(f"; in {unit}") is (unit in ("kW", "parsec"))
+    if data_type == "decimal":
+        assert (read(described, "2.5"), write(described, 2.5)) == (2.5, "2.5")
 
 
 @pytest.mark.parametrize(

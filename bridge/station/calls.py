@@ -1,0 +1,118 @@
+"""What goes out to a station: frames, and our CALLs, one at a time (OCPP-J 1.6 §4.1.1)."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from bridge.commands.inputs import masked
+from bridge.errors import CallFailed, CallTimeout, StationOffline
+from bridge.ocpp.peer import Peer
+from bridge.station.context import Context, Dialect
+from bridge.station.known import Known
+
+log = structlog.get_logger()
+
+
+class Link(Protocol):
+    """The websocket of a session."""
+
+    @property
+    def remote(self) -> str:
+        """The station's address."""
+
+    def write(self, text: str) -> None:
+        """Sends a frame. Raises StationOffline when the connection is gone."""
+
+    async def drain(self) -> None:
+        """Waits while the station does not read. Raises StationOffline."""
+
+    def after(self, work: Callable[..., None], *arguments: object) -> None:
+        """Calls `work`, which must not raise, once what was written until now has gone out."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Begins to close the connection; returns at once."""
+
+
+class Calls:
+    """The CALLs to one station over one connection. `triggered` are the messages that they have asked it for."""
+
+    def __init__(self, context: Context, known: Known, link: Link, peer: Peer, dialect: Dialect) -> None:
+        self._context = context
+        self._known = known
+        self._link = link
+        self._peer = peer
+        self._dialect = dialect
+        self._turn = asyncio.Lock()
+        self._waiting: tuple[str, asyncio.Future[dict[str, Any]]] | None = None
+        self._closed = False
+        self._shows_frames = log.is_enabled_for(logging.DEBUG)
+        self.triggered: frozenset[str] = frozenset()
+
+    def write(self, text: str, shown: str = "") -> None:
+        """Sends a frame, which the log shows as `shown` where it holds a secret. Raises StationOffline."""
+        if self._shows_frames:
+            log.debug("frame.sent", station=self._known.id, frame=shown or text)
+        self._known.sent += 1
+        self._link.write(text)
+
+    async def send(self, text: str, shown: str = "") -> None:
+        """Sends a frame and waits while the station does not read. Raises StationOffline."""
+        self.write(text, shown)
+        await self._link.drain()
+
+    async def call(
+        self, action: str, payload: Mapping[str, Any], sent: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """Sends a CALL when its turn comes, one at a time (OCPP-J 1.6 §4.1.1), and returns the response.
+
+        Raises CallErrorAnswer, CallTimeout or StationOffline.
+        """
+        async with self._turn:
+            self._check_open()
+            outgoing = self._peer.call(action, payload)
+            future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+            self._waiting = outgoing.id, future
+            self.triggered |= self._dialect.triggered(action, payload)  # may come before the answer is looked at
+            try:
+                async with asyncio.timeout(self._context.settings.call_timeout):
+                    await self._link.drain()  # or CALLs that time out would pile up before a station that reads nothing
+                    await self.send(outgoing.text, _shown(action, payload))
+                    if sent is not None:
+                        sent()
+                    return await future
+            except TimeoutError:
+                seconds = self._context.settings.call_timeout
+                raise CallTimeout(f"no answer to {action} within {seconds:g} s") from None
+            finally:
+                self._waiting = None
+                self._peer.expire(outgoing.id)
+                if future.done() and not future.cancelled():
+                    future.exception()  # seen, though nobody may have come as far as to await it
+
+    def settle(self, message_id: str, result: dict[str, Any] | CallFailed) -> None:
+        """The station has answered."""
+        if self._waiting is None or self._waiting[0] != message_id or self._waiting[1].done():
+            return
+        if isinstance(result, CallFailed):
+            self._waiting[1].set_exception(result)
+        else:
+            self._waiting[1].set_result(result)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StationOffline("the connection to the station is closed")
+
+    def close(self) -> None:
+        """The connection is gone: what waits for an answer ends now."""
+        self._closed = True
+        if self._waiting is not None and not self._waiting[1].done():
+            self._waiting[1].set_exception(StationOffline("the connection closed before the answer came"))
+
+
+def _shown(action: str, payload: Mapping[str, Any]) -> str:
+    """What the log shows of a CALL with a secret in it; "" for one without."""
+    hidden = masked(action, payload)
+    return f"{action} {hidden}" if hidden != payload else ""

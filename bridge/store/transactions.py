@@ -1,0 +1,170 @@
+"""Transactions of OCPP 1.6: each is a row, from its start to its stop. The rows of 2.x are `events`."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from sqlite_utils import Database
+
+from bridge.store.records import Transaction, TransactionStart, TransactionStop
+from bridge.store.rows import from_json, select, to_json
+
+MAX_ID = 2**31 - 1
+
+StartKey = tuple[str, str, str, str, float]
+"""Station, connector, id tag, start timestamp as sent, meter start."""
+
+_TRANSACTIONS = (
+    "SELECT id, station, connector, id_tag, start_time, meter_start, stop_time, meter_stop, reason, "
+    "stop_id_tag, authorization, reservation_id, received, stop_received, lost FROM transactions "
+)
+_FIND_START = (
+    "SELECT id, authorization FROM transactions WHERE station = ? AND connector = ? AND id_tag = ? "
+    "AND start_timestamp = ? AND meter_start = ?"
+)
+
+
+def find_start(db: Database, key: StartKey) -> tuple[int, dict[str, Any]] | None:
+    """Id and authorization of the transaction that this StartTransaction has begun already."""
+    row = next(select(db, _FIND_START, (*key[:4], float(key[4]))), None)
+    return None if row is None else (row[0], from_json(row[1]))
+
+
+def start_transaction(db: Database, start: TransactionStart) -> tuple[int, dict[str, Any], bool]:
+    """Id, authorization as first answered, and whether this StartTransaction is a repeated one."""
+    cursor = db.execute(
+        "INSERT INTO transactions (station, connector, connector_id, id_tag, start_time, start_timestamp, "
+        "meter_start, reservation_id, authorization, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (station, connector, id_tag, start_timestamp, meter_start) DO NOTHING",
+        (
+            start.station,
+            start.connector,
+            start.connector_id,
+            start.id_tag,
+            start.start_time,
+            start.start_timestamp,
+            float(start.meter_start),
+            start.reservation_id,
+            to_json(start.authorization),
+            start.received,
+        ),
+    )
+    if cursor.rowcount == 1 and cursor.lastrowid is not None:
+        return cursor.lastrowid, start.authorization, False
+    key = (start.station, start.connector, start.id_tag, start.start_timestamp, float(start.meter_start))
+    number, authorization = db.conn.execute(_FIND_START, key).fetchone()
+    return number, from_json(authorization), True
+
+
+def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
+    """The transaction as stopped, by this message or by an earlier one; None for an orphan, which is kept."""
+    before = _one(db, stop) if 1 <= stop.transaction_id <= MAX_ID else None
+    if before is None:
+        _keep_orphan(db, stop)
+        return None
+    if before.stop_time is not None:
+        return before
+    db.execute(
+        "UPDATE transactions SET stop_time = ?, stop_timestamp = ?, meter_stop = ?, reason = ?, "
+        "stop_id_tag = ?, stop_data = ?, stop_received = ? WHERE id = ?",
+        (
+            stop.stop_time,
+            stop.stop_timestamp,
+            float(stop.meter_stop),
+            stop.reason,
+            stop.id_tag,
+            to_json(stop.data),
+            stop.received,
+            stop.transaction_id,
+        ),
+    )
+    return replace(
+        before,
+        stop_time=stop.stop_time,
+        meter_stop=float(stop.meter_stop),
+        reason=stop.reason,
+        stop_id_tag=stop.id_tag,
+        stop_received=stop.received,
+    )
+
+
+def lose_transaction(db: Database, number: int, now: float) -> None:
+    """Notes that a transaction runs no more; its stop may still come."""
+    db.execute("UPDATE transactions SET lost = ? WHERE id = ? AND stop_time IS NULL", (now, number))
+
+
+def _one(db: Database, stop: TransactionStop) -> Transaction | None:
+    sql = _TRANSACTIONS + "WHERE id = ? AND station = ?"
+    row = db.conn.execute(sql, (stop.transaction_id, stop.station)).fetchone()
+    return None if row is None else _transaction(row)
+
+
+def _keep_orphan(db: Database, stop: TransactionStop) -> None:
+    db.execute(
+        "INSERT INTO orphan_stops (station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, "
+        "reason, data, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            stop.station,
+            str(stop.transaction_id),
+            stop.id_tag,
+            stop.stop_time,
+            stop.stop_timestamp,
+            float(stop.meter_stop),
+            stop.reason,
+            to_json(stop.data),
+            stop.received,
+        ),
+    )
+
+
+def _transaction(row: tuple[Any, ...]) -> Transaction:
+    return Transaction(
+        id=row[0],
+        station=row[1],
+        connector=row[2],
+        id_tag=row[3],
+        start_time=row[4],
+        meter_start=row[5],
+        stop_time=row[6],
+        meter_stop=row[7],
+        reason=row[8],
+        stop_id_tag=row[9],
+        authorization=from_json(row[10]),
+        reservation_id=row[11],
+        received=row[12],
+        stop_received=row[13],
+        lost=row[14],
+    )
+
+
+def open_transactions(db: Database) -> Iterator[Transaction]:
+    return map(_transaction, select(db, _TRANSACTIONS + "WHERE stop_time IS NULL ORDER BY id"))
+
+
+# The newest of each connector: a seek of the index for each, however many years it holds.
+_LAST_ENDED = f"""
+    WITH RECURSIVE newest (id, station, connector) AS (
+        SELECT * FROM (
+            SELECT id, station, connector FROM transactions WHERE stop_time IS NOT NULL
+            ORDER BY station DESC, connector DESC, id DESC LIMIT 1
+        )
+        UNION ALL
+        SELECT t.id, t.station, t.connector FROM newest JOIN transactions t ON t.id = (
+            SELECT id FROM transactions
+            WHERE stop_time IS NOT NULL AND (station, connector) < (newest.station, newest.connector)
+            ORDER BY station DESC, connector DESC, id DESC LIMIT 1
+        )
+    )
+    {_TRANSACTIONS} WHERE id IN (SELECT id FROM newest)
+"""  # noqa: S608
+
+
+def last_ended(db: Database) -> Iterator[Transaction]:
+    """The newest transaction of each connector that has ended."""
+    return map(_transaction, select(db, _LAST_ENDED))
+
+
+def transactions(db: Database, since: float | None) -> Iterator[Transaction]:
+    if since is None:
+        return map(_transaction, select(db, _TRANSACTIONS + "ORDER BY id"))
+    return map(_transaction, select(db, _TRANSACTIONS + "WHERE start_time >= ? ORDER BY id", (since,)))
