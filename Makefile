@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo run test chaos fuzz lint format bench bench-opcua docs clean
+.PHONY: help demo run test chaos fuzz lint format bench bench-opcua bench-ocpp soak docs clean
 
 help:
 	@echo 'make demo    simulated stations that charge, read back through OPC UA'
@@ -17,6 +17,8 @@ help:
 	@echo 'make format  let ruff format and repair what it can'
 	@echo 'make bench   the figures of the README'
 	@echo 'make bench-opcua  the OPC UA server beside two others'
+	@echo 'make bench-ocpp   the central system beside two others'
+	@echo 'make soak    5,000 stations for ten minutes: does memory grow?'
 	@echo 'make docs    write the generated parts of README.md and docs/ anew'
 	@echo 'make clean   remove .venv and caches'
 
@@ -51,6 +53,12 @@ bench: .venv/dev.stamp
 
 bench-opcua: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.opcua $(ARGS)
+
+bench-ocpp: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.ocpp $(ARGS)
+
+soak: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.ocpp.soak $(ARGS)
 
 docs: .venv/dev.stamp
 	$(BIN)/python docs/generate.py

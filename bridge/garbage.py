@@ -14,7 +14,9 @@ YOUNG = 5_000
 MIDDLE = 5
 NEVER = 1_000_000
 ENDS = 20_000
-"""Connections and sessions that have ended until everything is looked through after all."""
+"""Connections of stations that have ended until everything is looked through after all."""
+PERIOD = 6 * 3600
+"""Turns after which it is in any case: what OPC UA clients, scripts and libraries leave behind adds up over months."""
 
 
 class Garbage:
@@ -25,6 +27,7 @@ class Garbage:
     def __init__(self) -> None:
         self._thresholds = gc.get_threshold()
         self._ends = 0
+        self._turns = 0
 
     def start(self) -> None:
         """From now on nothing is looked through but what is young."""
@@ -34,8 +37,9 @@ class Garbage:
 
     def turn(self, ends: int) -> None:
         """Once a second. `ends` is how many connections have ended since the start."""
-        if ends - self._ends >= ENDS:
-            self._ends = ends
+        self._turns += 1
+        if ends - self._ends >= ENDS or self._turns >= PERIOD:
+            self._ends, self._turns = ends, 0
             self._collect()
         gc.freeze()
 

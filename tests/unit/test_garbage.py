@@ -52,6 +52,16 @@ def test_an_old_ring_goes_when_enough_has_ended(collector, monkeypatch):
     assert gone() is None
 
 
+def test_an_old_ring_goes_after_hours_though_no_station_has_left(collector, monkeypatch):
+    monkeypatch.setattr(garbage, "PERIOD", 3)
+    gone = ring()
+    collector.turn(0)
+    collector.turn(0)
+    assert gone() is not None
+    collector.turn(0)
+    assert gone() is None
+
+
 def test_the_collector_is_left_as_it_was():
     before = gc.get_threshold()
     found = Garbage()
