@@ -80,8 +80,10 @@ class Group:
         "_extra_index",
         "_found",
         "_newest",
+        "_peaks",
         "_sparse",
         "_stamps",
+        "_told",
         "_values",
         "layout",
         "path",
@@ -97,6 +99,8 @@ class Group:
         self._extra_index: dict[str, int] = {}
         self._extra_folders: dict[str, Below] | None = None  # made when somebody browses
         self._newest = _LONG_AGO  # no value's source time is later
+        self._told = _LONG_AGO  # nor of those times that a station gave
+        self._peaks: dict[int, float] | None = None  # the newest time of slots that have gone back since, a little
         self._found: tuple[tuple[Row, ...], tuple[int, ...]] = (), ()  # rows that were asked for last, their slots
         self._lay_out()
 
@@ -341,7 +345,7 @@ class Tree:
         layout = group.layout
         dense, twins, twinned = layout.dense, layout.twins, len(layout.twins)
         values, stamps = group._values, group._stamps
-        early = group._newest - self._max_clock_skew
+        early = self._early(group)
         stamp: Stamp = _NEVER
         for slot, given, time, quality in updates:
             value, source = given, now if time is None else time
@@ -354,6 +358,9 @@ class Tree:
             if stamp[1] is not source or stamp[0] is not quality:
                 stamp = quality, source, now
                 group._newest = max(group._newest, source)
+                if time is not None:
+                    group._told = max(group._told, source)
+                early = self._early(group)
             if slot < dense:
                 values[slot], stamps[slot] = value, stamp
             else:
@@ -373,7 +380,7 @@ class Tree:
         cost: most of what stations send are meter values. The slots belong to the listeners from now on.
         """
         source = now if time is None else time
-        if time is not None and source < group._newest - self._max_clock_skew:
+        if time is not None and source < self._early(group):
             self.apply(group, [Update(slot, value, time) for slot, value in zip(slots, values, strict=True)], now)
             return
         dense, run_time = group.layout.dense, len(group.layout.rows) - group.layout.dense
@@ -382,6 +389,8 @@ class Tree:
             place = slot if slot < dense else slot - run_time
             all_values[place], stamps[place] = value, stamp
         group._newest = max(group._newest, source)
+        if time is not None:
+            group._told = max(group._told, source)
         self._tell(group, slots)
 
     def restore(self, group: Group, slot: int, sample: Sample) -> None:
@@ -420,7 +429,7 @@ class Tree:
         extra = group.extra_rows()
         group.layout = layout
         group._sparse, group._extra, group._extra_index, group._found = {}, [], {}, ((), ())
-        group._extra_folders = None
+        group._extra_folders = group._peaks = None
         group._lay_out()
         for row in extra:
             group.extend(row)
@@ -429,12 +438,24 @@ class Tree:
             if slot is not None and group.row(slot).type is row.type:
                 self.restore(group, slot, sample)
 
+    def _early(self, group: Group) -> float:
+        """Times from this on need no second look: they are not late, and no point of the group goes back by them."""
+        return max(group._newest - self._max_clock_skew, group._told)
+
     def _is_late(self, group: Group, slot: int, time: float, now: float) -> bool:
-        """Long before the last value, unless that one's time has yet to come: our own clock was ahead then."""
+        """Long before the newest value that the slot had, unless that one's time has yet to come: our own clock was
+        ahead then.
+        """
         value, _, source, _ = group._raw(slot)
-        if value is None or source is None:
+        if value is None or source is None or time >= source or source > now + self._max_clock_skew:
             return False
-        return time < source - self._max_clock_skew and source <= now + self._max_clock_skew
+        peak = max(source, (group._peaks or {}).get(slot, source))
+        if time < peak - self._max_clock_skew:
+            return True
+        if group._peaks is None:
+            group._peaks = {}
+        group._peaks[slot] = peak  # many small steps back would be a long way
+        return False
 
     def _restructured(self, group: Group, added: bool) -> None:
         for listener in self.structure:

@@ -26,24 +26,24 @@ def test_whatever_bytes_come_nothing_is_raised(data: bytes) -> None:
     assert whole_text(data, LIMIT) is None or data[:1] == b"\x81"
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        frame(b"x")[:-1],
-        frame(b"x") + b"\x81",
-        frame(b"x", fin=False),
-        frame(b"x", Opcode.BINARY),
-        frame(b"x", Opcode.CONT),
-        frame(b"", Opcode.PING),
-        frame(b"", Opcode.CLOSE),
-        b"\xc1" + frame(b"x")[1:],  # a reserved bit
-        Frame(Opcode.TEXT, b"not masked").serialize(mask=False),
-        frame(b"x" * 65_536),
-        b"",
-        b"\x81",
-        b"\x81\xfe\x00\x00\x00",
-    ],
-)
+LONG_WAY = {
+    "not whole": frame(b"x")[:-1],
+    "more behind it": frame(b"x") + b"\x81",
+    "a part": frame(b"x", fin=False),
+    "binary": frame(b"x", Opcode.BINARY),
+    "a continuation": frame(b"x", Opcode.CONT),
+    "a ping": frame(b"", Opcode.PING),
+    "a close": frame(b"", Opcode.CLOSE),
+    "a reserved bit": b"\xc1" + frame(b"x")[1:],
+    "not masked": Frame(Opcode.TEXT, b"not masked").serialize(mask=False),
+    "long": frame(b"x" * 65_536),
+    "nothing": b"",
+    "one byte": b"\x81",
+    "half a length": b"\x81\xfe\x00\x00\x00",
+}
+
+
+@pytest.mark.parametrize("data", LONG_WAY.values(), ids=LONG_WAY)  # the masks are random: they are no names
 def test_everything_else_goes_the_long_way(data: bytes) -> None:
     assert whole_text(data, LIMIT) is None
 

@@ -131,6 +131,24 @@ def test_a_value_of_long_ago_does_not_replace_the_present_one(tree, station, tim
     assert bool(changed) is (value == "new")
 
 
+@pytest.mark.parametrize("key", ["Status.Info", "MeterValues.Voltage"])
+def test_a_value_goes_back_by_the_clock_skew_at_most_in_however_many_steps(tree, connector, key):
+    """B16: a station that sends its queue with the newest first."""
+    for time in (5000.0, 4750.0, 4710.0, 4600.0, 4400.0):
+        put(tree, connector, key, f"of {time}", 5010.0, time=time)
+    assert read(connector, key).value == "of 4710.0"
+    put(tree, connector, key, "new", 5020.0, time=5015.0)
+    put(tree, connector, key, "back", 5020.0, time=4730.0)
+    assert read(connector, key).value == "back"
+
+
+def test_a_telegram_goes_back_by_the_clock_skew_at_most_in_however_many_steps(tree, connector):
+    slot = slot_of(connector, "MeterValues.Voltage")
+    for time in (5000.0, 4750.0, 4600.0):
+        tree.apply_telegram(connector, [slot], [time], time, 5010.0)
+    assert read(connector, "MeterValues.Voltage").value == 4750.0
+
+
 def test_a_late_value_fills_a_point_that_has_none(tree, station):
     put(tree, station, "Status.Info", None, 5000.0)
     put(tree, station, "Status.Info", "late", 5010.0, time=1.0)
