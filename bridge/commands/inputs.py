@@ -1,7 +1,7 @@
 """From what was written to the payload of a CALL, checked against the action's JSON schema. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,8 @@ from bridge.ocpp.versions import Version
 from bridge.points.rows import Value
 
 MASK = "***"
+Hides = Callable[[Mapping[str, Any]], bool]
+"""Whether what names a variable of a 2.x device model, in GetVariables or SetVariables, names a secret there."""
 _MASKED_KEY = "authorizationkey"  # 1.6: of the configuration
 _MASKED_VARIABLE = "basicauthpassword"  # 2.x: of SecurityCtrlr, in a device model
 #: fields that are secrets wherever they stand: of SetNetworkProfile in 2.x
@@ -114,19 +116,24 @@ def check_payload(version: Version, action: str, payload: Mapping[str, Any]) -> 
     raise Refused("BadInvalidState" if missing else "BadOutOfRange", f"{action}: {text}")
 
 
-def masked(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+def hides_nothing(named: Mapping[str, Any]) -> bool:
+    """For a station whose device model is not known."""
+    return False
+
+
+def masked(action: str, payload: Mapping[str, Any], hides: Hides = hides_nothing) -> dict[str, Any]:
     """The payload as it may be stored and shown: without secrets."""
     if action == "ChangeConfiguration" and _is(payload.get("key"), _MASKED_KEY) and "value" in payload:
         return {**payload, "value": MASK}
-    return _without_secrets(payload, action in _NESTED)
+    return _without_secrets(payload, hides if action in _NESTED else None)
 
 
-def masked_response(action: str, response: Mapping[str, Any]) -> dict[str, Any]:
+def masked_response(action: str, response: Mapping[str, Any], hides: Hides = hides_nothing) -> dict[str, Any]:
     """A station's answer as it may be stored and shown: without secrets that it should not have told."""
     found = response.get("configurationKey")
     if action == "GetConfiguration" and isinstance(found, list):
         return {**response, "configurationKey": [_key_without_secret(entry) for entry in found]}
-    return _without_secrets(response, action in _NESTED)
+    return _without_secrets(response, hides if action in _NESTED else None)
 
 
 def may_hold_secret(frame: str | bytes) -> bool:
@@ -141,24 +148,28 @@ def may_hold_secret(frame: str | bytes) -> bool:
 _NESTED = frozenset({"GetVariables", "SetNetworkProfile", "SetVariables"})
 
 
-def _without_secrets(node: Mapping[str, Any], nested: bool) -> dict[str, Any]:
-    """`nested`: its fields may be secrets; a URL may hold a password in any action."""
+def _without_secrets(node: Mapping[str, Any], hides: Hides | None) -> dict[str, Any]:
+    """`hides`: None where no field can be a secret; a URL may hold a password in any action."""
     variable = node.get("variable")
-    secret = nested and isinstance(variable, Mapping) and _is(variable.get("name"), _MASKED_VARIABLE)
+    secret = (
+        hides is not None
+        and isinstance(variable, Mapping)
+        and (_is(variable.get("name"), _MASKED_VARIABLE) or hides(node))
+    )
     return {
         field: MASK
-        if nested and (field in _SECRET_FIELDS or (secret and field == "attributeValue"))
-        else _below(child, nested)
+        if hides is not None and (field in _SECRET_FIELDS or (secret and field == "attributeValue"))
+        else _below(child, hides)
         for field, child in node.items()
     }
 
 
-def _below(node: Any, nested: bool) -> Any:
+def _below(node: Any, hides: Hides | None) -> Any:
     if isinstance(node, str):
         return _PASSWORD.sub(rf"\g<user>{MASK}", node) if "://" in node else node
     if isinstance(node, list):
-        return [_below(child, nested) for child in node]
-    return _without_secrets(node, nested) if isinstance(node, Mapping) else node
+        return [_below(child, hides) for child in node]
+    return _without_secrets(node, hides) if isinstance(node, Mapping) else node
 
 
 def _key_without_secret(entry: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bridge.commands.inputs import masked, masked_response
+from bridge.commands.inputs import Hides, hides_nothing, masked, masked_response
 from bridge.commands.table import FOLDER, RESULT, Command
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, Refused, StationOffline
 from bridge.ocpp.outcomes import outcome
@@ -61,6 +61,7 @@ class Request:
     user: str
     number: int
     handle: int
+    hides: Hides
 
     @property
     def station(self) -> str:
@@ -122,8 +123,9 @@ class CommandQueue:
         command: Command,
         payload: dict[str, Any],
         user: str,
+        hides: Hides = hides_nothing,
     ) -> asyncio.Task[Done]:
-        """Queues a command; the task ends with how it ended, whatever happens.
+        """Queues a command; the task ends with how it ended, whatever happens. `hides` tells what is not stored.
 
         Raises Refused, and nothing has moved: BadNotConnected (offline), BadInvalidState (the protocol forbids
         it now), BadTooManyOperations (the queue is full).
@@ -143,12 +145,12 @@ class CommandQueue:
                 connector=None if group is station else group.path.rpartition(".")[2],
                 action=command.action,
                 user=user,
-                payload=masked(command.action, payload),
+                payload=masked(command.action, payload, hides),
                 requested=self._clock(),
                 number=number,
             )
         )
-        request = Request(group, command, payload, user, number, handle)
+        request = Request(group, command, payload, user, number, handle, hides)
         self._show(request, "Queued")
         task = asyncio.get_running_loop().create_task(self._run(request, session))
         waiting.add(task)
@@ -199,7 +201,7 @@ class CommandQueue:
                 handle=request.handle,
                 state=done.state,
                 status=done.status or None,
-                response=masked_response(action, done.response) or None,
+                response=masked_response(action, done.response, request.hides) or None,
                 error=done.error or None,
                 ended=self._clock(),
             )
@@ -216,7 +218,7 @@ class CommandQueue:
         now = self._clock()
         response = ""
         if done is not None and done.failure is None:
-            response = to_json(masked_response(request.command.action, done.response))[:MAX_TEXT]
+            response = to_json(masked_response(request.command.action, done.response, request.hides))[:MAX_TEXT]
         values: dict[str, Value] = {
             "Status": done.status if done else "",
             "Response": response,

@@ -3,9 +3,11 @@
 from asyncua import ua
 from asyncua.server.address_space import AddressSpace
 
+from bridge.errors import Refused
 from bridge.opcua import shapes
 from bridge.opcua.nodes import Node, Space
 from bridge.opcua.shapes import NAMESPACE, TYPES, Shape
+from bridge.opcua.sources import Foreign, ForeignKey
 from bridge.opcua.users import may_write
 from bridge.opcua.variants import SharedDataValue, bad, data_value, status, text_value
 from bridge.opcua.watch import Watch
@@ -14,6 +16,7 @@ from bridge.points.tree import EMPTY, Group, Quality, Sample
 
 _VALUE = ua.AttributeIds.Value
 _OURS = (NAMESPACE, TYPES)
+MOST_RANGES = 100  # parts of values of asyncua's nodes that are monitored
 
 
 class TreeAddressSpace(AddressSpace):
@@ -24,6 +27,8 @@ class TreeAddressSpace(AddressSpace):
         self.space = space
         self.watch = Watch(initial_values=initial_values)
         self.initial_values = initial_values
+        self.foreign: dict[ForeignKey, Foreign] = {}
+        self._ranges = 0  # of them are parts
 
     def add_roots(self) -> None:
         """Puts Stations and Bridge into OPC UA's Objects folder, and our types below its own."""
@@ -31,6 +36,26 @@ class TreeAddressSpace(AddressSpace):
             if link.node is not None:
                 reference = describe(link.type, True, link.node.id, link.node.shape)
                 self._nodes[parent].references.append(reference)
+
+    def share(self, key: ForeignKey, value: ua.DataValue) -> Foreign:
+        """What all items on an attribute of asyncua's follow; `unshare` it when it has no watcher any more.
+
+        Raises Refused where there are too many parts, each of which has to be encoded at each change.
+        """
+        node_id, attribute, index_range = key
+        if index_range and self._ranges >= MOST_RANGES:
+            raise Refused("BadTooManyMonitoredItems", "there are too many on parts of values")
+        self._ranges += bool(index_range)
+        made = self.foreign[key] = Foreign(value, key)
+        _, made.handle = self.add_datachange_callback(node_id, ua.AttributeIds(attribute), made.hear)
+        return made
+
+    def unshare(self, source: Foreign) -> None:
+        """Forgets it, if nobody monitors it."""
+        if not source.watchers and self.foreign.get(source.key) is source:
+            del self.foreign[source.key]
+            self._ranges -= bool(source.key[2])
+            self.delete_datachange_callback(source.handle)
 
     def node(self, node_id: ua.NodeId) -> Node | None:
         """The tree's node of this id, or that of a type; None: there is none, or it is asyncua's."""

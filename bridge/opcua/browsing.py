@@ -1,7 +1,7 @@
 """Browse and BrowseNext (OPC 10000-4 §5.9.2, §5.9.3): as many references as a client takes, the rest later."""
 
 import itertools
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from weakref import WeakKeyDictionary
@@ -21,13 +21,18 @@ _VIEW = Struct("<qI")  # Timestamp, ViewVersion
 _POINT = b"\x03\x02\x00"  # a String NodeId of namespace 2
 #: bytes of what follows the NodeId of a BrowseDescription, by the encoding of its ReferenceTypeId
 _FILTER_SIZES = {0: 15, 1: 17, 2: 20}
+AROUND = 64  # bytes of an answer at most that are no results
 _TURN = 500  # references between two looks at the clock
 
 
 @dataclass(slots=True)
 class Continuation:
-    """The references of a node that its client has not got yet."""
+    """The references of a node that its client has not got yet.
 
+    `ahead` are those that were taken out of `rest` already: where an answer fails, nothing is lost.
+    """
+
+    ahead: list[bytes]
     rest: Iterator[bytes]
     most: int
 
@@ -62,47 +67,45 @@ class Browsing:
             raise ServiceError(ua.StatusCodes.BadViewIdUnknown)
         most = min(most or limits.max_references_per_node, limits.max_references_per_node)
         kept = self._of(request.session)
-        return in_slices(self._browsed(body, count, most, kept, limits))
+        work = _Work(kept, limits, request.channel.largest)
+        return in_slices(work.guarded(self._browsed(body, count, most, work)))
 
     def browse_next(self, request: Request, limits: Limits) -> bytes | Awaitable[bytes]:
         body = request.body
         release = body.boolean()
         names = [body.bytestring() or b"" for _ in range(operations(body, limits.max_nodes_per_browse, 4))]
         kept = self._of(request.session)
-        found = [kept.pop(name, None) for name in names]
+        found = [(name, kept.pop(name, None)) for name in names]
         if release:
-            known = (_result("BadContinuationPointInvalid" if each is None else "Good") for each in found)
+            known = (_result("BadContinuationPointInvalid" if each is None else "Good") for _, each in found)
             return b"".join((encoding.count(len(found)), *known, encoding.count(0)))
-        return in_slices(self._continued(found, kept, limits))
+        used = {name: each for name, each in found if each is not None}
+        work = _Work(kept, limits, request.channel.largest, used)
+        return in_slices(work.guarded(self._continued([each for _, each in found], work)))
 
     def _of(self, session: object) -> Continuations:
         return self._continuations.setdefault(session, Continuations())
 
-    def _browsed(self, body: Reader, count: int, most: int, kept: Continuations, limits: Limits) -> Steps:
-        work, filters = _Work(kept, limits), dict[bytes, Wanted | str]()
-        try:
-            for number in range(count):
-                if number and work.clock.is_over():
-                    yield
-                found, wanted = self._description(body, filters)
-                if isinstance(wanted, str):
-                    work.add(_result(wanted))
-                elif found is None:
-                    work.add(_result("BadNodeIdUnknown"))
-                else:
-                    yield from work.take(found, most)
-        except ServiceError:
-            work.undo()
-            raise
+    def _browsed(self, body: Reader, count: int, most: int, work: "_Work") -> Steps:
+        filters = dict[bytes, Wanted | str]()
+        for number in range(count):
+            if number and work.clock.is_over():
+                yield
+            found, wanted = self._description(body, filters)
+            if isinstance(wanted, str):
+                work.add(_result(wanted))
+            elif found is None:
+                work.add(_result("BadNodeIdUnknown"))
+            else:
+                yield from work.take(found, most)
         return work.answer(count)
 
-    def _continued(self, found: list[Continuation | None], kept: Continuations, limits: Limits) -> Steps:
-        work = _Work(kept, limits)
+    def _continued(self, found: list[Continuation | None], work: "_Work") -> Steps:
         for continuation in found:
             if continuation is None:
                 work.add(_result("BadContinuationPointInvalid"))
             else:
-                yield from work.take(continuation.rest, continuation.most)
+                yield from work.go_on(continuation)
         return work.answer(len(found))
 
     def _description(
@@ -137,11 +140,18 @@ class Browsing:
 
 
 class _Work:
-    """The results of one request as they come together."""
+    """The results of one request as they come together.
 
-    def __init__(self, kept: Continuations, limits: Limits) -> None:
+    `largest`: bytes of the longest message that the client takes. `used` are the continuation points that it gave.
+    """
+
+    def __init__(
+        self, kept: Continuations, limits: Limits, largest: int, used: Mapping[bytes, Continuation] | None = None
+    ) -> None:
         self._kept = kept
-        self._limits = limits
+        self._most_kept = limits.max_continuation_points
+        self._largest = largest - AROUND
+        self._used = used or {}
         self.clock = Clock()
         self._results: list[bytes] = []
         self._size = 0
@@ -149,7 +159,7 @@ class _Work:
 
     def add(self, result: bytes) -> None:
         self._size += len(result)
-        if 0 < self._limits.max_message_size < self._size:
+        if self._size > self._largest:
             raise ServiceError(ua.StatusCodes.BadResponseTooLarge)
         self._results.append(result)
 
@@ -158,30 +168,42 @@ class _Work:
         if isinstance(references, list) and len(references) <= most:
             self.add(_result("Good", references))
             return
-        rest, found = iter(references), list[bytes]()
-        while len(found) < most:
-            some = list(itertools.islice(rest, min(_TURN, most - len(found))))
-            found += some
+        yield from self.go_on(Continuation([], iter(references), most))
+
+    def go_on(self, continuation: Continuation) -> Iterator[None]:
+        """As `take`, with what is left of a node's references."""
+        ahead, most = continuation.ahead, continuation.most
+        while len(ahead) <= most:  # one more than the client takes: whether there is a rest
+            some = list(itertools.islice(continuation.rest, min(_TURN, most + 1 - len(ahead))))
+            ahead += some
             if not some:
                 break
             if self.clock.is_over():
                 yield
-        self.add(self._first(found, rest, most))
+        self.add(self._first(continuation))
 
-    def _first(self, found: list[bytes], rest: Iterator[bytes], most: int) -> bytes:
-        following = next(rest, None)
-        if following is None:
+    def _first(self, continuation: Continuation) -> bytes:
+        most = continuation.most
+        found, ahead = continuation.ahead[:most], continuation.ahead[most:]
+        if not ahead:
             return _result("Good", found)
-        if len(self._kept) >= self._limits.max_continuation_points:
+        if len(self._kept) >= self._most_kept:
             return _result("BadNoContinuationPoints")
-        name = self._kept.add(Continuation(itertools.chain((following,), rest), most))
+        name = self._kept.add(Continuation(ahead, continuation.rest, most))
         self._names.append(name)
         return _result("Good", found, name)
 
-    def undo(self) -> None:
-        """The client will not hear of its continuation points."""
-        for name in self._names:
-            self._kept.pop(name, None)
+    def guarded(self, steps: Steps) -> Steps:
+        """A request that fails, or is not even carried on with, leaves the continuation points as they were."""
+        try:
+            return (yield from steps)
+        except BaseException:
+            for name in self._names:  # the client will not hear of them
+                self._kept.pop(name, None)
+            for name, continuation in self._used.items():
+                if len(self._kept) < self._most_kept:  # others may have come meanwhile
+                    self._kept[name] = continuation
+            raise
 
     def answer(self, count: int) -> bytes:
         return b"".join((encoding.count(count), *self._results, encoding.count(0)))

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from asyncua import ua
-from asyncua.server.address_space import AddressSpace, AttributeValue
+
+from bridge.opcua.address_space import TreeAddressSpace
 
 _O, _V = ua.ObjectIds, ua.VariantType
 _SUMMARY = "Server_ServerDiagnostics_ServerDiagnosticsSummary"
@@ -146,28 +147,33 @@ class Seen:
 class LiveValues:
     """Variables of asyncua's whose values are made when somebody reads them.
 
-    Whoever monitors one hears of it each time that `tell` is called.
+    Whoever monitors one hears of it each time that `tell` is called: it is made once for all of them.
     """
 
-    def __init__(self, aspace: AddressSpace) -> None:
+    def __init__(self, aspace: TreeAddressSpace) -> None:
         self._aspace = aspace
-        self._values: list[tuple[AttributeValue, Callable[[], ua.DataValue]]] = []
+        self._values: dict[ua.NodeId, Callable[[], ua.DataValue]] = {}
 
     def add(self, identifier: int, make: Make) -> None:
         def read() -> ua.DataValue:
             now = datetime.now(UTC)
             return ua.DataValue(make(), SourceTimestamp=now, ServerTimestamp=now)
 
-        attribute = self._aspace[ua.NodeId(identifier)].attributes[ua.AttributeIds.Value]
+        node_id = ua.NodeId(identifier)
+        attribute = self._aspace[node_id].attributes[ua.AttributeIds.Value]
         attribute.value, attribute.value_callback = None, lambda node_id, attribute_id: read()
-        self._values.append((attribute, read))
+        self._values[node_id] = read
 
     async def tell(self) -> None:
-        for attribute, read in self._values:
-            if attribute.datachange_callbacks:
-                value = read()
-                for handle, callback in list(attribute.datachange_callbacks.items()):
-                    await callback(handle, value)
+        """In slices."""
+        made: dict[ua.NodeId, ua.DataValue] = {}
+        for source in tuple(self._aspace.foreign.values()):
+            node_id, attribute, _ = source.key
+            read = self._values.get(node_id) if attribute == ua.AttributeIds.Value else None
+            if read is not None and source.watchers:
+                if node_id not in made:
+                    made[node_id] = read()
+                await source.tell(made[node_id])
 
 
 def show_status(live: LiveValues, build: ua.BuildInfo) -> None:

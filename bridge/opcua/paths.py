@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Iterator
 from typing import NamedTuple
 
 from asyncua import ua
+from asyncua.common.utils import ServiceError
 
 from bridge.opcua import encoding
 from bridge.opcua.address_space import TreeAddressSpace
@@ -14,7 +15,9 @@ from bridge.opcua.settings import Limits
 from bridge.opcua.wire import Reader
 
 MAX_TARGETS = 1_000  # of one path
+MAX_ELEMENTS = 100  # of one path
 _SMALLEST = 6  # bytes of a BrowsePath
+_SMALLEST_ELEMENT = 10
 _ALL = encoding.uint32(0xFFFFFFFF)  # RemainingPathIndex: the whole path was followed
 
 
@@ -45,7 +48,7 @@ class Paths:
             if number and clock.is_over():
                 yield
             start = body.node_id()
-            parts.append(self._result(start, [_element(body) for _ in range(body.count(10))]))
+            parts.append(self._result(start, _elements(body)))
         parts.append(encoding.count(0))  # no diagnostics
         return b"".join(parts)
 
@@ -124,6 +127,14 @@ class Paths:
     def _name(self, node_id: ua.NodeId) -> ua.QualifiedName | None:
         value = self._aspace.read_attribute_value(node_id, ua.AttributeIds.BrowseName).Value
         return None if value is None else value.Value
+
+
+def _elements(body: Reader) -> list[Element]:
+    """A RelativePath. What is longer than any path is not even read, so the request fails as a whole."""
+    count = body.count(_SMALLEST_ELEMENT)
+    if count > MAX_ELEMENTS:
+        raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+    return [_element(body) for _ in range(count)]
 
 
 def _element(body: Reader) -> Element:

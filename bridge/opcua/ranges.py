@@ -9,11 +9,12 @@ from asyncua import ua
 _RANGE = re.compile(r"\d{1,10}(:\d{1,10})?(,\d{1,10}(:\d{1,10})?)*", re.ASCII)
 
 Slices = Sequence[slice]
+MAX_TEXT = 100  # characters: no value has more than three dimensions
 
 
 def parse(text: str) -> Slices | None:
     """`"2"`, `"0:3"`, `"1:2,0:1"` as one slice for each dimension; None where it is no range."""
-    if not _RANGE.fullmatch(text):
+    if len(text) > MAX_TEXT or not _RANGE.fullmatch(text):
         return None
     slices: list[slice] = []
     for part in text.split(","):

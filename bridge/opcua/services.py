@@ -1,6 +1,6 @@
 """What answers the requests of sessions, by the names of the services (OPC 10000-4 §5)."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Generator, Mapping
 from typing import NoReturn
 
 from asyncua import ua
@@ -13,8 +13,9 @@ from bridge.opcua.calling import Calling
 from bridge.opcua.paths import Paths
 from bridge.opcua.reading import Reading
 from bridge.opcua.references import References
-from bridge.opcua.requests import Handler, Request, operations
+from bridge.opcua.requests import Clock, Handler, Request, Steps, in_slices, operations
 from bridge.opcua.settings import Limits
+from bridge.opcua.wire import Reader
 from bridge.opcua.writer import Writer
 from bridge.opcua.writing import Writing
 
@@ -49,16 +50,28 @@ class Services:
     def translate(self, request: Request) -> bytes | Awaitable[bytes]:
         return self._paths.translate(request, self.limits)
 
-    def register(self, request: Request) -> bytes:
+    def register(self, request: Request) -> bytes | Awaitable[bytes]:
         """A path is as fast as any alias, so each node's is its own NodeId (OPC 10000-4 §5.9.5)."""
-        count = operations(request.body, self.limits.max_nodes_per_register, 2)
-        return encoding.count(count) + b"".join(encoding.node_id(request.body.node_id()) for _ in range(count))
+        return in_slices(self._registered(request.body))
 
-    def unregister(self, request: Request) -> bytes:
-        count = operations(request.body, self.limits.max_nodes_per_register, 2)
-        for _ in range(count):
-            request.body.node_id()
+    def unregister(self, request: Request) -> bytes | Awaitable[bytes]:
+        return in_slices(self._unregistered(request.body))
+
+    def _registered(self, body: Reader) -> Steps:
+        ids = yield from self._node_ids(body)
+        return encoding.count(len(ids)) + b"".join(ids)
+
+    def _unregistered(self, body: Reader) -> Steps:
+        yield from self._node_ids(body)
         return b""
+
+    def _node_ids(self, body: Reader) -> Generator[None, None, list[bytes]]:
+        clock, found = Clock(), list[bytes]()
+        for _ in range(operations(body, self.limits.max_nodes_per_register, 2)):
+            if clock.is_over():
+                yield
+            found.append(encoding.node_id(body.node_id()))
+        return found
 
 
 def _unsupported(request: Request) -> NoReturn:

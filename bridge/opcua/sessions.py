@@ -1,6 +1,7 @@
 """asyncua's sessions and internal server, with our services, users and tokens in them."""
 
 import asyncio
+import math
 import secrets
 import time
 from pathlib import Path
@@ -73,7 +74,12 @@ class Session(InternalSession):
     async def create_session(
         self, params: ua.CreateSessionParameters, sockname: tuple[str, int] | None = None
     ) -> ua.CreateSessionResult:
-        """As asyncua's, but clients hear how large a request may be; asyncua says 64 KiB whatever the limit is."""
+        """As asyncua's, but clients hear how large a request may be; asyncua says 64 KiB whatever the limit is.
+
+        It would take a timeout of NaN as it is, and the session would never end: such a one gets the shortest.
+        """
+        if not math.isfinite(params.RequestedSessionTimeout):
+            params.RequestedSessionTimeout = 0.0
         client = self.client
         client.session_name = params.SessionName or ""
         client.description, client.endpoint = params.ClientDescription, params.EndpointUrl or ""

@@ -3,7 +3,8 @@
 It does the least: an item that wants every change takes it, one that samples is only marked.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 from datetime import UTC
 from typing import Any, Protocol
 
@@ -16,6 +17,9 @@ from bridge.opcua.variants import frame
 _NO_DATA = int(ua.StatusCodes.BadIndexRangeNoData)
 #: what a source has: value, quality, source time, server time. What is not a point's has a StatusCode for its quality.
 Reading = tuple[Any, int, float | None, float | None]
+#: an attribute of a node of asyncua's, and the IndexRange
+ForeignKey = tuple[ua.NodeId, int, str]
+TURN = 500  # who are told at a time
 
 
 class Sampling(Protocol):
@@ -81,13 +85,18 @@ class Source:
     def changed(self) -> None:
         """Tells who monitors it."""
         self._encoded = None
-        for watcher in self.watchers:
-            sampling = watcher.sampling
-            if sampling is None:
-                watcher.take()
-            elif not watcher.dirty:
-                watcher.dirty = True
-                sampling.mark(watcher)
+        tell(self.watchers)
+
+
+def tell(watchers: Iterable[Watcher]) -> None:
+    """Their source has changed."""
+    for watcher in watchers:
+        sampling = watcher.sampling
+        if sampling is None:
+            watcher.take()
+        elif not watcher.dirty:
+            watcher.dirty = True
+            sampling.mark(watcher)
 
 
 class Fixed(Source):
@@ -127,15 +136,35 @@ class Fixed(Source):
 
 
 class Foreign(Fixed):
-    """A node of asyncua's, which tells when it is written. `handle` is that of `hear`."""
+    """An attribute of asyncua's, or a part of it, for all who monitor it: asyncua tells when it is written.
 
-    __slots__ = ("handle",)
-    handle: int
+    `key` is what `TreeAddressSpace.share` was given, `handle` that of `hear`.
+    """
+
+    __slots__ = ("handle", "key")
+
+    def __init__(self, value: ua.DataValue, key: ForeignKey) -> None:
+        super().__init__(value)
+        self.key = key
+        self.handle = 0
 
     async def hear(self, handle: int, value: ua.DataValue) -> None:
-        """asyncua's callback."""
+        """asyncua's callback. It may not pause: asyncua goes through its callbacks while others come and go."""
         self.show(value)
         self.changed()
+
+    async def tell(self, value: ua.DataValue) -> None:
+        """As `hear`, in slices: any number may monitor what has another value each second."""
+        self.show(value)
+        self._encoded = None
+        watchers = tuple(self.watchers)
+        for start in range(0, len(watchers), TURN):
+            tell([each for each in watchers[start : start + TURN] if self._has(each)])
+            await asyncio.sleep(0)
+
+    def _has(self, watcher: Watcher) -> bool:
+        """It has not left since."""
+        return watcher.place < len(self.watchers) and self.watchers[watcher.place] is watcher
 
 
 def _times(value: ua.DataValue) -> tuple[Any, Any]:

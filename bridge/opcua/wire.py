@@ -15,7 +15,9 @@ from asyncua import ua
 from asyncua.common.utils import ServiceError
 
 MAX_DEPTH = 100  # of Variants within Variants (OPC 10000-6 §5.2.2.16)
-MAX_ELEMENTS = 100_000  # of all arrays within Variants of one request: a byte on the wire may be an object here
+#: of all arrays within Variants of one request. No point and no argument is one: they are read to be refused.
+MAX_NUMBERS = 100_000
+MAX_ELEMENTS = 1_000  # those that are no numbers, each of which may be an object of many
 
 _U8, _U16, _I32 = struct.Struct("<B"), struct.Struct("<H"), struct.Struct("<i")
 _U32, _U64, _I64 = struct.Struct("<I"), struct.Struct("<Q"), struct.Struct("<q")
@@ -35,13 +37,13 @@ class Reader:
     BadEncodingLimitsExceeded for more array elements than anybody needs.
     """
 
-    __slots__ = ("_depth", "_elements", "data", "position")
+    __slots__ = ("_depth", "_elements", "_numbers", "data", "position")
 
     def __init__(self, data: bytes, position: int = 0) -> None:
         self.data = data
         self.position = position
         self._depth = 0
-        self._elements = 0
+        self._elements = self._numbers = 0
 
     @property
     def left(self) -> int:
@@ -214,6 +216,8 @@ class Reader:
         if not encoding & 0x80:
             if encoding & 0x40 or kind == _VARIANT:
                 raise malformed()
+            if kind == _DATA_VALUE:  # may hold others, as deep as may be
+                self._take_elements(1)
             value = self._value(kind)
             if value is None and kind in _NEVER_NULL:  # asyncua has no null of these types
                 return ua.Variant()
@@ -221,17 +225,27 @@ class Reader:
         value = self._array(kind)
         if not encoding & 0x40:
             return ua.Variant(value, _variant_type(kind), None, True)
-        dimensions = [self.int32() for _ in range(self.count(4))]
+        count = self.count(4)
+        self._take_elements(count * max(1, len(value or ())))  # each dimension goes through all of them
+        dimensions = [self.int32() for _ in range(count)]
         return ua.Variant(_shaped(value, dimensions), _variant_type(kind), dimensions, True)
 
     def _array(self, kind: int) -> list[Any] | None:
         count = self.length(_SMALLEST.get(kind, 1)) if kind else -1
         if count < 0:
             return None
+        if kind in _NUMBERS:
+            self._numbers += count
+            if self._numbers > MAX_NUMBERS:
+                raise ServiceError(ua.StatusCodes.BadEncodingLimitsExceeded)
+            return list(self.fields(struct.Struct(f"<{count}{_NUMBERS[kind]}")))
+        self._take_elements(count)
+        return [self._value(kind) for _ in range(count)]
+
+    def _take_elements(self, count: int) -> None:
         self._elements += count
         if self._elements > MAX_ELEMENTS:
             raise ServiceError(ua.StatusCodes.BadEncodingLimitsExceeded)
-        return [self._value(kind) for _ in range(count)]
 
     def _value(self, kind: int) -> Any:
         read = _VALUES.get(kind)
@@ -244,7 +258,7 @@ class Reader:
 
 
 _GUID_OR_BYTES = 5  # the last of the encodings of a NodeId
-_VARIANT, _DIAGNOSTIC_INFO, _LAST_RESERVED = 24, 25, 31
+_DATA_VALUE, _VARIANT, _DIAGNOSTIC_INFO, _LAST_RESERVED = 23, 24, 25, 31
 _NEVER_NULL = frozenset((16, *range(_DIAGNOSTIC_INFO + 1, _LAST_RESERVED + 1)))  # XmlElement, and those to come
 
 
@@ -254,6 +268,8 @@ def _fixed(format_: str) -> Callable[[Reader], Any]:
 
 
 _BYTES: Callable[[Reader], Any] = Reader.bytestring
+#: the types of which an array is read at once, with their formats
+_NUMBERS = {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 8: "q", 9: "Q", 10: "f", 11: "d"}
 #: how a value of each built-in type is read, by the type's id; 26 to 31 are to be taken as ByteStrings
 _VALUES: Mapping[int, Callable[[Reader], Any]] = {
     0: lambda reader: None,

@@ -31,6 +31,14 @@ class Item(NamedTuple):
     value: ua.DataValue
 
 
+class Refusal(NamedTuple):
+    """What is logged of an item that was not written."""
+
+    node_id: ua.NodeId
+    status: str
+    why: str
+
+
 class Writing:
     """Writes what can be written, and says of each of the others why not."""
 
@@ -42,18 +50,23 @@ class Writing:
         body = request.body
         count = operations(body, limits.max_nodes_per_write, _SMALLEST)
         items = [_item(body) for _ in range(count)]  # all of them before any: a malformed request changes nothing
+        refused: list[Refusal] = []
+        user = request.session.user
         codes = [
-            encoding.GOOD if (name := self._write(item, request.session.user)) == "Good" else encoding.status_code(name)
+            encoding.GOOD if (name := self._write(item, user, refused)) == "Good" else encoding.status_code(name)
             for item in items
         ]
+        if refused:  # one line, however many there are
+            node_id, status, why = refused[0]
+            node, many = shown(node_id), len(refused)
+            log.info("opcua.write_refused", node=node, user=user.name, status=status, why=why, count=many)
         return b"".join((encoding.count(count), *codes, encoding.count(0)))
 
-    def _write(self, item: Item, user: BridgeUser) -> str:
+    def _write(self, item: Item, user: BridgeUser, refused: list[Refusal]) -> str:
         try:
             self._write_point(item, user)
         except BridgeError as error:
-            node = shown(item.node_id)
-            log.info("opcua.write_refused", node=node, user=user.name, status=error.status, why=str(error))
+            refused.append(Refusal(item.node_id, error.status, str(error)))  # the error itself keeps its frames
             return error.status
         except Exception:  # whatever goes wrong with one node, the others are written
             log.exception("opcua.write_failed", node=shown(item.node_id), user=user.name)
@@ -71,9 +84,9 @@ class Writing:
             or node.group is None
             or not node.shape.writable
         ):
-            exists = self._aspace.read_attribute_value(item.node_id, item.attribute).StatusCode
-            unknown = exists is not None and exists.value == ua.StatusCodes.BadAttributeIdInvalid
-            raise Refused("BadAttributeIdInvalid" if unknown else "BadNotWritable", "nobody may write this")
+            is_value = item.attribute == _VALUE and node is not None and node.row is not None
+            exists = is_value or self._has(item.node_id, item.attribute)
+            raise Refused("BadNotWritable" if exists else "BadAttributeIdInvalid", "nobody may write this")
         if not may_write(user.rights):
             raise Refused("BadUserAccessDenied", f"an {user.rights} may not write")
         if item.index_range:
@@ -85,6 +98,10 @@ class Writing:
         if node.slot is None:
             raise Refused("BadNotWritable", "nobody may write this")
         self._writer.write(node.group, node.slot, from_variant(node.row, given.Value), user.name or "")
+
+    def _has(self, node_id: ua.NodeId, attribute: int) -> bool:
+        code = self._aspace.read_attribute_value(node_id, attribute).StatusCode
+        return code is None or code.value != ua.StatusCodes.BadAttributeIdInvalid
 
 
 def _item(body: Reader) -> Item:

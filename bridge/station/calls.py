@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bridge.commands.inputs import masked
+from bridge.commands.inputs import Hides, masked
 from bridge.errors import CallFailed, CallTimeout, StationOffline
 from bridge.ocpp.peer import Peer
 from bridge.station.context import Context, Dialect
@@ -79,7 +79,7 @@ class Calls:
             try:
                 async with asyncio.timeout(self._context.settings.call_timeout):
                     await self._link.drain()  # or CALLs that time out would pile up before a station that reads nothing
-                    await self.send(outgoing.text, _shown(action, payload))
+                    await self.send(outgoing.text, _shown(action, payload, self._known.hides))
                     if sent is not None:
                         sent()
                     return await future
@@ -112,7 +112,7 @@ class Calls:
             self._waiting[1].set_exception(StationOffline("the connection closed before the answer came"))
 
 
-def _shown(action: str, payload: Mapping[str, Any]) -> str:
+def _shown(action: str, payload: Mapping[str, Any], hides: Hides) -> str:
     """What the log shows of a CALL with a secret in it; "" for one without."""
-    hidden = masked(action, payload)
+    hidden = masked(action, payload, hides)
     return f"{action} {hidden}" if hidden != payload else ""

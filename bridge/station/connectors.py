@@ -66,7 +66,9 @@ class Connectors:
         """Info.EvseId and Info.ConnectorId. Connector n of OCPP 1.6 is connector 1 of EVSE n in 2.x."""
         place = parse_name(group.path.rpartition(".")[2])
         if place is not None:
-            number = place.evse if known.model.version.name == "1.6" else place.connector
+            number = place.connector
+            if known.model.version.name == "1.6":
+                number = place.evse if place.connector == 1 else None  # 1.6 cannot name the others
             self._context.set_points(group, {"Info.EvseId": place.evse, "Info.ConnectorId": number})
 
     def _limit(self, known: Known) -> int:

@@ -136,12 +136,16 @@ class Known:
         return self.running_at(group) is not None or (newest is not None and not newest.ended)
 
     def running_id(self, group: Group) -> int | str | None:
-        """The id of the transaction that runs at a connector, as the station knows it."""
-        running = self.running_at(group)
+        """The id of the transaction that runs at a connector, by the version that the station speaks."""
+        if self.model.version.name == "1.6":
+            running = self.running_at(group)
+            return None if running is None else running.id
         newest = None if self.memory is None else self.memory.transactions.at(group.path.rpartition(".")[2])
-        if newest is not None and not newest.ended:
-            return newest.id
-        return None if running is None else running.id
+        return None if newest is None or newest.ended else newest.id
+
+    def hides(self, named: Mapping[str, Any]) -> bool:
+        """Whether what names a variable of the device model names one whose value must not be shown (OCPP 2.x)."""
+        return self.memory is not None and self.memory.model.hides(named)
 
     def outlets(self, evse: int) -> list[Outlet]:
         """The connectors of an EVSE that are known (OCPP 2.x)."""

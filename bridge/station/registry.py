@@ -126,6 +126,8 @@ class Stations:
         if before is not None:
             log.info("station.replaced", station=identity)
             before.replaced()
+            if known.memory is not None:
+                known.memory.disconnected()
         self._context.tree.set_online(known.points, now)
         self._context.set_points(
             known.points,
@@ -155,6 +157,8 @@ class Stations:
             return
         known.session, known.leaving = None, session if session.is_busy else None
         self._connected -= 1
+        if known.memory is not None:
+            known.memory.disconnected()
         self._show_traffic(known, stale=False)
         self._show_throttled(known, slowed=None)
         self._context.set_points(known.points, {"State.Connected": False})

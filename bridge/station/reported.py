@@ -13,8 +13,9 @@ from bridge.station.known import Known
 from bridge.station.transactions import show_none
 from bridge.station.v2.addressing import Place, connector_name
 from bridge.station.v2.alerts import alert, time_of
-from bridge.station.v2.device_model import Reading
+from bridge.station.v2.device_model import MAX_POINTS, Reading
 from bridge.station.v2.memory import Memory
+from bridge.station.v2.reports import json_of
 from bridge.station.v2.samples import unit_of
 from bridge.station.v2.status import ConnectorReport, state
 
@@ -62,8 +63,13 @@ def take_status(tree: Tree, known: Known, memory: Memory, group: Group, payload:
     return "" if enumeration is None or status in enumeration.numbers else f"connectorStatus: no {enumeration.name}"
 
 
-def take_meter_values(tree: Tree, known: Known, group: Group, meter_values: Any, now: float) -> str:
-    """A MeterValue array, of MeterValues or of a TransactionEvent; returns why a value could not be read."""
+def take_meter_values(
+    tree: Tree, known: Known, group: Group, meter_values: Any, now: float, *, newer: bool = False
+) -> str:
+    """A MeterValue array, of MeterValues or of a TransactionEvent; returns why a value could not be read.
+
+    `newer`: only what is newer than what is shown, as of a message that is known to come late.
+    """
     if not meter_values:
         return ""
     updates, latest, _, problem = known.model.measurands.telegram(
@@ -76,8 +82,13 @@ def take_meter_values(tree: Tree, known: Known, group: Group, meter_values: Any,
         slot = group.slot(key)
         if slot is not None:
             updates.append(Update(slot, value, latest))
-    tree.apply(group, updates, now)
+    tree.apply(group, [update for update in updates if _is_newer(group, update)] if newer else updates, now)
     return problem
+
+
+def _is_newer(group: Group, update: Update) -> bool:
+    shown = group.sample(update.slot).source_time
+    return shown is None or (update.time is not None and update.time > shown)
 
 
 def show_readings(tree: Tree, known: Known, readings: Iterable[Reading], time: float | None, now: float) -> str:
@@ -85,7 +96,10 @@ def show_readings(tree: Tree, known: Known, readings: Iterable[Reading], time: f
     group, updates, problem = known.points, [], ""
     for reading in readings:
         slot = group.extend(reading.described.row)
-        if slot is None or not reading.told:
+        if slot is None:
+            problem = f"{reading.described.row.key}: there are too many points"
+            continue
+        if not reading.told:
             continue
         if reading.problem or not _fits(group.row(slot).type, reading.value):
             problem = f"{reading.described.row.key}: {reading.problem or 'is of another type than before'}"
@@ -98,16 +112,21 @@ def show_readings(tree: Tree, known: Known, readings: Iterable[Reading], time: f
 
 def take_report(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:
     """NotifyReport (OCPP 2.0.1 B07, B08): each part as it comes."""
+    left_out = memory.model.left_out
     readings = memory.model.report(payload)
-    ours = payload.get("requestId") == memory.requests and not memory.is_read
+    ours = memory.ours is not None and payload.get("requestId") == memory.ours
     if ours:
         memory.told.update(reading.described.row.key for reading in readings)
     if memory.reports.take("NotifyReport", payload, []) is not None and ours:
-        memory.is_read = True
+        memory.is_read, memory.ours = True, None
         gone = memory.model.forget(memory.told)
         slots = [slot for slot in map(known.points.slot, gone) if slot is not None]
         tree.apply(known.points, [Update(slot, None, None, Quality.WAITING) for slot in slots], now)
-    return show_readings(tree, known, readings, _believed(known, payload, now), now)
+    problem = show_readings(tree, known, readings, _believed(known, payload, now), now)
+    if memory.model.left_out > left_out:
+        more = memory.model.left_out - left_out
+        return f"reportData: {more} attributes are left out, a station can have {MAX_POINTS}"
+    return problem
 
 
 def take_events(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:
@@ -193,12 +212,13 @@ def _take_part(
 ) -> str:
     field, key = REPORTS[action]
     kept = payload.get(field) if field else {k: v for k, v in payload.items() if k not in _FRAMING}
-    report = memory.reports.take(action, payload, kept if isinstance(kept, list) else [kept])
+    parts = kept if isinstance(kept, list) else [kept]
+    report = memory.reports.take(action, payload, [part for part in parts if part is not None])
     if report is not None:
         items = report.items()
         texts = all(isinstance(item, str) for item in items)
-        text = "".join(items) if texts else to_json([item for item in items if item is not None])
-        apply_points(tree, known.points, [(key, text[:MAX_TEXT], _believed(known, payload, now))], now)
+        text = "".join(items) if texts else json_of(items)
+        apply_points(tree, known.points, [(key, text, _believed(known, payload, now))], now)
     return ""
 
 

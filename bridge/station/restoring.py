@@ -1,9 +1,9 @@
 """Puts back what was known before a restart, when the bridge starts: last values, and transactions that run."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import groupby, islice
-from operator import attrgetter
+from itertools import islice
 
 import msgspec
 import structlog
@@ -11,16 +11,17 @@ import structlog
 from bridge.points.measurands import Measurands
 from bridge.points.rows import Row, Type, Value
 from bridge.points.tree import Group, Quality, Sample, Stamp, Tree
-from bridge.station import v201
+from bridge.station import charges, v201
 from bridge.station.configuration import FOLDER as CONFIGURATION
 from bridge.station.configuration import configuration_row
 from bridge.station.connectors import Connectors
 from bridge.station.context import Context
 from bridge.station.known import Known, Running
 from bridge.station.scripted import custom_row
+from bridge.station.v2.memory import Memory
 from bridge.station.v2.transaction import TransactionState
-from bridge.station.v2.transaction_points import points
-from bridge.store.records import EventRecord, LastValue, Transaction
+from bridge.station.v2.transaction_points import OF_ANOTHER, points
+from bridge.store.records import LastValue, Transaction
 
 log = structlog.get_logger()
 
@@ -28,6 +29,8 @@ _QUALITIES = dict(Quality.__members__)
 
 #: ends of one 2.x station that may not have been shown when the bridge was killed; what is older was
 MAX_UNSHOWN = 8
+#: s within which what was shown is surely among the last values; they are written every few seconds
+KEPT_WITHIN = 60.0
 
 DynamicRow = Callable[[str, str], Row | None]
 Points = list[tuple[str, Value]]
@@ -74,7 +77,7 @@ class Restorer:
             except msgspec.MsgspecError as error:
                 log.warning("device_model.not_restored", stations=stations, error=str(error))
                 continue
-            rows = [described.row for described in points.values()]
+            rows = [described.row for described in points.values() if not described.gone]
             for known in filter(None, map(self._known.get, stations)):
                 if known.model.version.name != "1.6":
                     model = v201.memory_of(self._context, known).model
@@ -103,12 +106,14 @@ class Restorer:
             found = self._place(ended)
             if found is not None:
                 self._show_ended(*found, ended)
-        for station, events in groupby(store.load_running_events(), key=attrgetter("station")):
-            if known := self._known.get(station):
-                self._replay_running(known, list(events))
+        received: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        for event in store.load_running_events():
+            if known := self._known.get(event.station):
+                charges.replay(self._context, known, v201.memory_of(self._context, known), [event])
+                received[known.id][event.transaction_id] = event.received
         for known in self._known.values():
-            if known.model.version.name != "1.6":
-                self._replay_ended(known)
+            if known.model.version.name != "1.6" or known.id in received:
+                self._restore_charges(known, received[known.id])
         for transaction in store.load_open_transactions():
             if known := self._known.get(transaction.station):
                 self._show_running(known, transaction)
@@ -175,30 +180,51 @@ class Restorer:
 
     # OCPP 2.x
 
-    def _replay_running(self, known: Known, events: list[EventRecord]) -> None:
-        v201.replay(self._context, known, events)
-        received = {event.transaction_id: event.received for event in events}
-        for state in () if known.memory is None else known.memory.transactions:
-            self._show_state(known, state, received.get(state.id, 0.0))
+    def _restore_charges(self, known: Known, received: dict[str, float]) -> None:
+        """The newest transaction of each connector whether it runs or has ended, and the last ends. `received`: when
+        the last event of those came that run.
+        """
+        memory = v201.memory_of(self._context, known)
+        for state in memory.transactions:
+            charges.recall(self._context, known, memory, state.id, state.at)
+        ended = self._replay_ended(known, memory)
+        for transaction, time in ended.items():
+            state_of = memory.transactions.get(transaction)
+            group = None if state_of is None else known.points.connectors.get(state_of.at)
+            if state_of is not None and group is not None and charges.is_last_end(group, state_of):
+                current = memory.transactions.at(state_of.at) is state_of
+                self._show_state(known, group, state_of, time, current=current)
+        for state in memory.transactions:
+            group = known.points.connectors.get(state.at)
+            if group is not None and memory.transactions.at(state.at) is state:
+                self._show_state(known, group, state, received.get(state.id, 0.0), current=True)
 
-    def _replay_ended(self, known: Known) -> None:
-        """Those that ended after what is shown was stored; a repeated end of one that is shown changes nothing."""
+    def _replay_ended(self, known: Known, memory: Memory) -> dict[str, float]:
+        """Those that ended after what is shown was stored, by id: when the end came. A repeated end of one that is
+        shown changes nothing.
+        """
         shown = {group.value("Transaction.Stop.Id") for group in known.points.connectors.values()}
+        found: dict[str, float] = {}
+        kept: float | None = None
         for transaction, received in islice(self._context.store.load_ends_of(known.id), MAX_UNSHOWN):
+            if kept is not None and received < kept - KEPT_WITHIN:
+                break
             if transaction in shown:
-                return
-            v201.replay(self._context, known, self._context.store.events_of(known.id, transaction))
-            state = None if known.memory is None else known.memory.transactions.get(transaction)
-            if state is not None and not _is_later(known, state):
-                self._show_state(known, state, received)
+                kept = received if kept is None else kept
+            elif transaction not in found:
+                events = self._context.store.events_of(known.id, transaction)
+                charges.replay(self._context, known, memory, events)
+                found[transaction] = received
+        return found
 
-    def _show_state(self, known: Known, state: TransactionState, received: float) -> None:
-        group = known.points.connectors.get(state.at)
-        if group is None or known.memory is None or known.memory.transactions.at(state.at) is not state:
-            return
-        for key, value, time in points(state, state.end_time or state.charging.time, current=True):
-            if value is not None:
-                self._put(known, group, [(key, value)], time, received)
+    def _show_state(
+        self, known: Known, group: Group, state: TransactionState, received: float, *, current: bool
+    ) -> None:
+        found = points(state, current=current, ended=True)
+        if current and group.value("Transaction.Start.Id") not in (state.id, None):
+            found += [(key, None, None) for key in OF_ANOTHER]
+        for key, value, time in found:
+            self._put(known, group, [(key, value)], time, received)
 
     # All
 
@@ -214,16 +240,11 @@ class Restorer:
         believed = None if time is None else known.clock.believed(time, received)
         for key, value in values:
             slot = group.slot(key)
-            if slot is not None and (group.value(key) != value or group.sample(slot).quality is Quality.WAITING):
+            if slot is None or (value is None and group.value(key) is None):
+                continue
+            if group.value(key) != value or group.sample(slot).quality is Quality.WAITING:
                 sample = Sample(value, Quality.LAST, received if believed is None else believed, received)
                 self._context.tree.restore(group, slot, sample)
-
-
-def _is_later(known: Known, state: TransactionState) -> bool:
-    """Whether the end that is shown at the transaction's connector is a later one."""
-    group = known.points.connectors.get(state.at)
-    shown = None if group is None else group.value("Transaction.Stop.Time")
-    return isinstance(shown, float) and state.end_time is not None and shown >= state.end_time
 
 
 def _number(shown: Value) -> int:

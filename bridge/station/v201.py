@@ -3,7 +3,7 @@
 `bridge.station.v2` has what the messages mean; this is where they meet the store, the scripts and the tree.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,17 +23,16 @@ from bridge.errors import OcppError
 from bridge.ocpp.versions import VERSIONS
 from bridge.points.tree import Group
 from bridge.points.values import format_time
-from bridge.station import reported
+from bridge.station import charges, reported
 from bridge.station.context import Answer, Context, Quick
 from bridge.station.fields import optional_text, text
 from bridge.station.known import Known
 from bridge.station.registration import answer_boot
 from bridge.station.scripted import ScriptedStation
 from bridge.station.v2 import answers
-from bridge.station.v2.addressing import Place
-from bridge.station.v2.events import Event, read_event
+from bridge.station.v2.events import STARTED, Event, read_event
 from bridge.station.v2.memory import Memory
-from bridge.station.v2.transaction_points import left_points, points
+from bridge.station.v2.transaction_points import Point
 from bridge.station.v2.transactions import Taken
 from bridge.store.records import EventRecord
 
@@ -96,7 +95,9 @@ async def boot_notification(
         context, known, payload, decided if isinstance(decided, BootNotificationAnswer) else None, now
     )
     memory = memory_of(context, known)
-    memory.is_read = memory.is_read and not changed
+    # What was set and waited for this boot has another value now.
+    rebooted = known.points.value("State.RebootRequired") is True
+    memory.is_read = memory.is_read and not changed and not rebooted
 
     def then(time: float | None) -> None:
         reported.apply_points(context.tree, known.points, [("State.RebootRequired", False, time)], now)
@@ -150,11 +151,13 @@ async def transaction_event(
     except ValueError as error:
         raise OcppError(known.model.version.codes["occurrence"], str(error)) from None
     memory = memory_of(context, known)
-    if memory.transactions.get(event.transaction) is None:
-        replay(context, known, context.store.events_of(known.id, event.transaction))
-    await context.store.put_event(_record(known, event, payload, now))
     name = "" if group is None or group is known.points else reported.name_of(group)
-    taken = memory.transactions.take(event, partial(_at, name), now)
+    if memory.transactions.get(event.transaction) is None:
+        charges.recall(context, known, memory, event.transaction, name)
+    await context.store.put_event(_record(known, event, payload, now))
+    taken = memory.transactions.take(event, partial(charges.locate, name), now)
+    if taken.closed:
+        await charges.close_older(context, known, taken)
     answer = await _answer_token(context, known, event, taken, payload)
     at = known.points.connectors.get(taken.state.at)
     log.info(
@@ -170,48 +173,20 @@ async def transaction_event(
 
     def show(time: float | None) -> None:
         if at is not None and taken.kind != "repeated":
-            _show(context, known, at, event, taken, answer, time)
+            told = _told(answer) if taken.asks == "start_transaction" and taken.current else []
+            charges.show(context, known, memory, at, event, taken, told)
 
     return Answer(answer, known.points, show)
 
 
-def replay(context: Context, known: Known, events: Iterable[EventRecord]) -> None:
-    """Takes events of the store in again, without showing or asking anything: what was known before a restart."""
-    memory = memory_of(context, known)
-    for record in events:
-        event = read_event(record.payload)
-        place = event.place
-        outlet = None if place is None else context.outlet(known, place)
-        name = "" if outlet is None else reported.name_of(outlet)
-        memory.transactions.take(event, partial(_at, name), record.received)
-
-
-def _at(name: str, place: Place) -> str:
-    """Where the place of an event is, which has been looked up."""
-    return name
-
-
-def _show(
-    context: Context, known: Known, at: Group, event: Event, taken: Taken, answer: Payload, time: float | None
-) -> None:
-    """What an event changes in the tree: Transaction.*, MeterValues.*, Status.State."""
-    tree, now, memory = context.tree, context.clock(), memory_of(context, known)
-    found = points(taken.state, time, current=taken.current)
-    if taken.asks == "start_transaction" and taken.current:
-        info = _object(answer, "idTokenInfo")
-        found += [
-            ("Transaction.Start.Authorization", optional_text(info, "status"), time),
-            ("Transaction.Start.ParentIdTag", optional_text(_object(info, "groupIdToken"), "idToken"), time),
-        ]
-    offset = known.clock
-    believed = [(key, value, None if stamp is None else offset.heard(stamp, now)) for key, value, stamp in found]
-    reported.apply_points(tree, at, believed, now)
-    reported.take_meter_values(tree, known, at, event.meter_values, now)
-    left = known.points.connectors.get(taken.left)
-    if left is not None:
-        reported.apply_points(tree, left, left_points(time), now)
-        reported.show_status(tree, memory, left, time, now)
-    reported.show_status(tree, memory, at, time, now)
+def _told(event_answer: Payload) -> list[Point]:
+    """What a token was answered, as points."""
+    info = _object(event_answer, "idTokenInfo")
+    parent = optional_text(_object(info, "groupIdToken"), "idToken")
+    return [
+        ("Transaction.Start.Authorization", optional_text(info, "status"), None),
+        ("Transaction.Start.ParentIdTag", parent, None),
+    ]
 
 
 async def _answer_token(context: Context, known: Known, event: Event, taken: Taken, payload: Payload) -> dict[str, Any]:
@@ -286,14 +261,27 @@ DECISIONS: Mapping[str, Decide] = {
 
 def take(context: Context, known: Known, group: Group, action: str, payload: Payload, now: float) -> str:
     """What the rows cannot say of a message that was answered automatically; returns what could not be read."""
+    memory = memory_of(context, known)
+    if action == "TransactionEvent":
+        return _complaint(memory, payload)
     found = reported.TAKES.get(action)
     if found is None:
         return ""
-    memory = memory_of(context, known)
     problem = found(context.tree, known, memory, group, payload, now)
     if action == "NotifyReport":
         _keep_model(context, known, memory, payload)
+    if action == "StatusNotification" and payload.get("connectorStatus") == "Available":
+        charges.miss_end(context, known, memory, group)
     return problem
+
+
+def _complaint(memory: Memory, payload: Payload) -> str:
+    """Of a transaction with the id of one that has ended: nothing tells their events apart."""
+    event = read_event(payload)
+    state = memory.transactions.get(event.transaction)
+    if event.type != STARTED or state is None or not state.reused:
+        return ""
+    return f"transactionId {event.transaction[:50]} was that of a transaction that has ended: this one is not shown"
 
 
 def _keep_model(context: Context, known: Known, memory: Memory, payload: Payload) -> None:
@@ -323,6 +311,8 @@ def command_done(context: Context, known: Known, action: str, payload: Payload, 
         reported.show_readings(tree, known, [found.reading for found in results if found.reading], now, now)
         if any(found.status == "RebootRequired" for found in results):
             reported.apply_points(tree, known.points, [("State.RebootRequired", True, None)], now)
+    elif action == "GetBaseReport" and response.get("status") != "Accepted":
+        memory.refused(payload.get("requestId"))
     elif action == "SetVariableMonitoring":
         memory.monitors.set(response)
 

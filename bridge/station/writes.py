@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from random import randrange
 from typing import Any
 
 import structlog
@@ -19,7 +20,7 @@ from bridge.commands.inputs import (
 from bridge.commands.queue import CommandQueue, Done
 from bridge.commands.table import EXECUTE, FOLDER, REQUEST, Command
 from bridge.errors import CallErrorAnswer, Refused
-from bridge.points.rows import Method, Value
+from bridge.points.rows import Method, Row, Value
 from bridge.points.tree import Group, Tree, Update
 from bridge.points.values import to_json
 from bridge.station.configuration import FOLDER as CONFIGURATION
@@ -28,6 +29,7 @@ from bridge.station.context import Clock
 from bridge.station.known import Known
 from bridge.station.registration import heartbeat_command
 from bridge.station.registry import Stations
+from bridge.station.v2.addressing import parse_name
 from bridge.station.v2.variables import set_request
 
 log = structlog.get_logger()
@@ -55,14 +57,13 @@ class Writes:
         if known is None or way is None or not row.writable:
             raise Refused("BadNotWritable", f"{group.path}.{row.key} cannot be written")
         way(known, group, slot, value, user)
-        secret = row.folder.startswith(FOLDER) or row.name.lower() in SECRET_KEYS
-        shown = "…" if secret else value
+        shown = "…" if row.folder.startswith(FOLDER) or _is_secret(known, row) else value
         log.info("point.written", station=known.id, point=row.key, value=shown, user=user)
 
     async def call(self, group: Group, method: Method, arguments: Sequence[Value], user: str) -> Sequence[Value]:
         """Sends a command and waits for its end; returns Status and Response. Raises Refused or CallFailed."""
         known, command = self._command(group, method.folder)
-        payload = from_arguments(command, self._with_running(known, group, command, arguments))
+        payload = from_arguments(command, self._with_given(known, group, command, arguments))
         # The command goes on though its caller goes away: the station has it, and Result.* tells how it ended.
         done = await asyncio.shield(self._send(known, group, command, payload, user))
         if isinstance(done.failure, CallErrorAnswer):
@@ -75,7 +76,7 @@ class Writes:
             error.outputs = ("", to_json(details))
         if done.failure is not None:
             raise done.failure
-        return done.status, to_json(masked_response(command.action, done.response))
+        return done.status, to_json(masked_response(command.action, done.response, known.hides))
 
     # Commands.<Action>.*
 
@@ -87,35 +88,43 @@ class Writes:
                 self._execute(known, group, command, user)
             return
         if row.name == REQUEST:
-            payload = {**self._running(known, group, command), **from_json(command, value)}
+            payload = {**self._given(known, group, command), **from_json(command, value)}
             self._send(known, group, command, payload, user)
-            self._set(group, slot, to_json(masked(command.action, payload)))
+            self._set(group, slot, to_json(masked(command.action, payload, known.hides)))
             return
         check_parameter(next(p for p in command.parameters if p.name == row.name), value)
         self._set(group, slot, value)
 
     def _execute(self, known: Known, group: Group, command: Command, user: str) -> None:
         values = [group.value(command.point(p.name)) for p in command.parameters]
-        values = self._with_running(known, group, command, values)
+        values = self._with_given(known, group, command, values)
         written = {p.name: value for p, value in zip(command.parameters, values, strict=True)}
         payload = from_parameters(command, written)
         self._send(known, group, command, payload, user)
-        if masked(command.action, payload) != payload:  # a secret that was sent is not kept
+        shown = masked(command.action, payload, known.hides)
+        if shown != payload:  # a secret that was sent is not kept
             for parameter in command.parameters:
-                if masked(command.action, payload).get(parameter.field) != payload.get(parameter.field):
+                if shown.get(parameter.field) != payload.get(parameter.field):
                     self._set_key(group, command.point(parameter.name), None)
         self._set_key(group, command.point(EXECUTE), True)
         self._set_key(group, command.point(EXECUTE), False)
 
-    def _running(self, known: Known, group: Group, command: Command) -> dict[str, Value]:
-        """At a connector, a stop without a transaction's id means the one that runs there."""
-        asked = any(p.field == "transactionId" and p.required for p in command.parameters)
+    def _given(self, known: Known, group: Group, command: Command) -> dict[str, Value]:
+        """At a connector, a stop without a transaction's id means the one that runs there. A remote start of 2.x
+        that has no number gets one that was not used before (OCPP 2.0.1 F01).
+        """
+        asked = {p.field for p in command.parameters if p.required}
+        given: dict[str, Value] = {}
+        if "remoteStartId" in asked:
+            given["remoteStartId"] = randrange(1, 2**31)  # noqa: S311 - it only must not come twice
         running = known.running_id(group)
-        return {"transactionId": running} if asked and running is not None else {}
+        if "transactionId" in asked and running is not None:
+            given["transactionId"] = running
+        return given
 
-    def _with_running(self, known: Known, group: Group, command: Command, values: Sequence[Value]) -> list[Value]:
-        """The parameters' values, with that id where there is none."""
-        given = self._running(known, group, command)
+    def _with_given(self, known: Known, group: Group, command: Command, values: Sequence[Value]) -> list[Value]:
+        """The parameters' values, with those that the bridge knows where there is none."""
+        given = self._given(known, group, command)
         pairs = zip(command.parameters, values, strict=True)
         return [given.get(p.field) if value is None else value for p, value in pairs]
 
@@ -127,6 +136,9 @@ class Writes:
         command = part.commands.get(folder.split(".")[1])
         if command is None:
             raise Refused("BadNodeIdUnknown", f"{group.path} has no command {folder}")
+        place = parse_name(group.path.rpartition(".")[2])
+        if known.model.version.name == "1.6" and place is not None and place.connector != 1:
+            raise Refused("BadNotSupported", f"OCPP 1.6, which the station speaks now, has no connector {group.path}")
         return known, command
 
     def _send(
@@ -134,7 +146,7 @@ class Writes:
     ) -> asyncio.Task[Done]:
         fill(command, payload, group.value("Info.EvseId"), group.value("Info.ConnectorId"))
         check_payload(known.model.version, command.action, payload)
-        return self._queue.send(group, known.session, command, payload, user)
+        return self._queue.send(group, known.session, command, payload, user, known.hides)
 
     # Config.*
 
@@ -168,7 +180,10 @@ class Writes:
         if command is None:
             self._write_variable(known, group, slot, value, user)
             return
-        key = station_key(known, group.row(slot).name)
+        row = group.row(slot)
+        if row.folder != CONFIGURATION:
+            raise Refused("BadNotWritable", f"{row.key} is of OCPP 2.x, and the station speaks 1.6 now")
+        key = station_key(known, row.name)
         self._send(known, known.points, command, {"key": key, "value": "" if value is None else value}, user)
 
     def _write_variable(self, known: Known, group: Group, slot: int, value: Value, user: str) -> None:
@@ -190,3 +205,10 @@ class Writes:
 
     def _set(self, group: Group, slot: int, value: Value) -> None:
         self._tree.apply(group, [Update(slot, value)], self._clock())
+
+
+def _is_secret(known: Known, row: Row) -> bool:
+    """Whether what is written to a setting is none of the log's business."""
+    described = None if known.memory is None else known.memory.model.at(row.key)
+    hidden = described is not None and not described.readable
+    return hidden or not row.readable or row.name.lower() in SECRET_KEYS

@@ -30,7 +30,7 @@ def put_event(db: Database, event: EventRecord) -> bool:
     if cursor.rowcount != 1:
         return False
     if event.ended:
-        db.execute("DELETE FROM running_transactions WHERE station = ? AND transaction_id = ?", key)
+        lose_transaction(db, *key)
     else:
         db.execute(
             "INSERT INTO running_transactions SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM transaction_events "
@@ -38,6 +38,11 @@ def put_event(db: Database, event: EventRecord) -> bool:
             key,
         )
     return True
+
+
+def lose_transaction(db: Database, station: str, transaction: str) -> None:
+    """Notes that a transaction runs no more though it has no end, unless more of its events come."""
+    db.execute("DELETE FROM running_transactions WHERE station = ? AND transaction_id = ?", (station, transaction))
 
 
 def running_events(db: Database) -> Iterator[EventRecord]:

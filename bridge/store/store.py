@@ -195,6 +195,10 @@ class Store:
         """Store an event of a 2.x transaction durably. False: the same event has been stored before."""
         return await self._writer.submit(partial(events.put_event, event=event))
 
+    async def lose_event_transaction(self, station: str, transaction: str) -> None:
+        """Note durably that a 2.x transaction runs no more though its end has not come."""
+        await self._writer.submit(partial(events.lose_transaction, station=station, transaction=transaction))
+
     def load_running_events(self) -> Iterator[EventRecord]:
         """The events of 2.x transactions without an end, in the order in which they came."""
         return self._reader.running_events()

@@ -151,7 +151,7 @@ MESSAGES_201: tuple[Message, ...] = (
         {
             "Connector1.EV.EnergyTransfer": "AC_three_phase",
             "Connector1.EV.DepartureTime": AT,
-            "Connector1.EV.Energy": 20000.0,
+            "Connector1.EV.RequestedEnergy": 20000.0,
         },
         {"status": "Rejected"},
     ),

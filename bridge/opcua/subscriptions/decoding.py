@@ -1,6 +1,7 @@
 """What the requests for monitored items hold (OPC 10000-4 §7.21, §7.22)."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from struct import Struct
 from typing import NamedTuple
 
@@ -25,7 +26,8 @@ from bridge.opcua.subscriptions.monitoring import DataFilterRequest, Monitored, 
 from bridge.opcua.wire import Reader
 
 MOST_CLAUSES = 200  # select clauses, conditions, and operands of a condition
-MOST_CHARACTERS = 1_000  # of a literal in a where clause: what it is compared with is short
+MOST_NAMES = 100  # of a browse path
+MOST_FILTER, MOST_LITERAL = 32_768, 4_000  # bytes: what events are compared with is short
 
 _POINT = b"\x03\x02\x00"  # a String NodeId of namespace 2
 _LENGTH, _U32 = Struct("<i"), Struct("<I")
@@ -101,8 +103,22 @@ def _filter(body: Reader, events: Events) -> tuple[DataFilterRequest | EventFilt
     if kind.NamespaceIndex == 0 and kind.Identifier == _DATA_CHANGE_FILTER:
         return DataFilterRequest(*content.fields(_DATA_FILTER)), _NO_FILTER
     if kind.NamespaceIndex == 0 and kind.Identifier == _EVENT_FILTER:
-        return _EventFilters(events).read(content)
+        return _event_filter(given.Body or b"", events)
     return "BadMonitoredItemFilterUnsupported", _NO_FILTER
+
+
+def _event_filter(body: bytes, events: Events) -> tuple[EventFilter | str, bytes]:
+    """An EventFilter; items for which the same was sent share one."""
+    if len(body) > MOST_FILTER:
+        raise ServiceError(ua.StatusCodes.BadEncodingLimitsExceeded)
+    digest = sha256(body).digest()
+    known = events.filters.get(digest)
+    if known is not None:
+        return known, _NO_FILTER
+    made, result = _EventFilters(events).read(Reader(body))
+    if isinstance(made, EventFilter) and result == _NO_FILTER:
+        events.filters[digest] = made
+    return made, result
 
 
 class _EventFilters:
@@ -178,7 +194,7 @@ class _EventFilters:
         if kind.NamespaceIndex != 0:
             return "BadFilterOperandInvalid"
         if kind.Identifier == _LITERAL:
-            return _literal(body.variant())
+            return _literal(body)
         if kind.Identifier == _ELEMENT:
             target = body.uint32()
             return Element(target) if index < target < count else "BadFilterOperandInvalid"
@@ -189,16 +205,20 @@ class _EventFilters:
         return "BadFilterOperandInvalid"
 
 
-def _literal(value: ua.Variant) -> Operand | str:
-    if isinstance(value.Value, str | bytes) and len(value.Value) > MOST_CHARACTERS:
+def _literal(body: Reader) -> Operand | str:
+    if body.left > MOST_LITERAL:
         return "BadFilterLiteralInvalid"
-    return Literal(value.Value)
+    value = body.variant()
+    return "BadFilterLiteralInvalid" if value.is_array else Literal(value.Value)
 
 
 def _simple(body: Reader) -> tuple[Field, str | None]:
     """A SimpleAttributeOperand and its IndexRange."""
     type_ = body.node_id()
-    path = tuple(body.qualified_name().Name or "" for _ in range(body.count(6)))
+    count = body.count(6)
+    if count > MOST_NAMES:
+        raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+    path = tuple(body.qualified_name().Name or "" for _ in range(count))
     attribute = body.uint32()
     return Field(type_, path, attribute), body.string()
 

@@ -72,9 +72,12 @@ class Condition:
     operands: tuple[Operand, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class EventFilter:
-    """`select` has None for a field that no event can have. Without `where` every event passes."""
+    """`select` has None for a field that no event can have. Without `where` every event passes.
+
+    It is known by its identity: items with the same filter share one.
+    """
 
     select: tuple[Field | None, ...] = ()
     where: tuple[Condition, ...] = ()

@@ -2,14 +2,17 @@
 
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from asyncua import ua
 from asyncua.server.address_space import AddressSpace
 
 from bridge.opcua.node import SERVER
+from bridge.opcua.subscriptions.turns import Turns
 from bridge.opcua.variants import to_datetime
 
 BASE = ua.NodeId(ua.ObjectIds.BaseEventType)
@@ -17,6 +20,8 @@ QUEUE_OVERFLOW = ua.NodeId(ua.ObjectIds.EventQueueOverflowEventType)
 GENERAL_MODEL_CHANGE = ua.NodeId(ua.ObjectIds.GeneralModelChangeEventType)
 _HAS_SUBTYPE = ua.NodeId(ua.ObjectIds.HasSubtype)
 _V = ua.VariantType
+SLICE = 100  # items that hear of an event before others get their turn
+URGENT = 255  # as the highest priority of a subscription
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,17 +39,22 @@ class Event:
 class Listener(Protocol):
     """A monitored item for events."""
 
-    def tell(self, event: Event, lost: Any) -> None: ...
+    def tell(self, event: Event, lost: Any, told: Any) -> None: ...
 
 
 class Events:
     """The way in for events, and the items that monitor each node for them.
 
     An event is heard of at its source, at the areas that hold it, and at the Server object, which is above all.
+    `filters` are those that items have, by a digest of what was sent: what is selected is encoded once for each.
     """
 
-    def __init__(self, aspace: AddressSpace) -> None:
+    def __init__(self, aspace: AddressSpace, turns: Turns) -> None:
+        self.filters: WeakValueDictionary[bytes, Any] = WeakValueDictionary()
         self._aspace = aspace
+        self._turns = turns
+        self._untold: deque[tuple[Event, tuple[Listener, ...]]] = deque()
+        self._telling = False
         self._listeners: dict[ua.NodeId, dict[Listener, None]] = {}
         self._supertypes: dict[ua.NodeId, frozenset[ua.NodeId]] = {}
 
@@ -98,8 +108,25 @@ class Events:
 
     def emit_at(self, node_id: ua.NodeId, event: Event) -> None:
         """Tells those alone who listen at this node."""
-        for listener in tuple(self._listeners.get(node_id, ())):
-            listener.tell(event, self._lost)
+        listeners = self._listeners.get(node_id)
+        if listeners:
+            self._untold.append((event, tuple(listeners)))
+            if not self._telling:
+                self._telling = True
+                self._turns.add(URGENT, self._tell())
+
+    def _tell(self) -> Iterator[None]:
+        """One event after the other, so that everybody hears of them in their order."""
+        try:
+            while self._untold:
+                event, listeners = self._untold.popleft()
+                told: dict[Any, bytes | None] = {}
+                for start in range(0, len(listeners), SLICE):
+                    for listener in listeners[start : start + SLICE]:
+                        listener.tell(event, self._lost, told)
+                    yield
+        finally:
+            self._telling = False
 
     def is_heard_at(self, node_id: ua.NodeId) -> bool:
         """Somebody listens at this node."""

@@ -66,7 +66,10 @@ def set_publishing_mode(request: Request) -> bytes:
 def publish(request: Request) -> None:
     """Publish (§5.14.5). The answer comes when there is something to tell."""
     body, owned = request.body, request.session.owned
+    limits = request.session.subscription_service.limits
     count = body.count(_ACKNOWLEDGEMENT.size)
+    if count > limits.max_subscriptions_per_session * limits.max_retransmissions:  # all that can wait for it
+        raise ServiceError(ua.StatusCodes.BadTooManyOperations)
     results = []
     for number, acknowledged in _ACKNOWLEDGEMENT.iter_unpack(body.raw(count * _ACKNOWLEDGEMENT.size)):
         found = owned.get(number)
@@ -114,7 +117,10 @@ def _transferred(request: Request, number: int, initial_values: bool) -> tuple[i
     if not _may_take(session, found.owner):
         return int(ua.StatusCodes.BadUserAccessDenied), []
     available = found.numbers()
-    service.transfer(found, session, initial_values=initial_values)
+    try:
+        service.transfer(found, session, initial_values=initial_values)
+    except ServiceError as error:
+        return int(error.code), []
     return _GOOD, available
 
 

@@ -25,6 +25,8 @@ _NULL = b"\xff\xff\xff\xff"
 _MODES = frozenset(Mode)
 _GOOD = int(ua.StatusCodes.Good)
 _UNKNOWN_ITEM = int(ua.StatusCodes.BadMonitoredItemIdInvalid)
+_TOO_MANY = int(ua.StatusCodes.BadTooManyMonitoredItems)
+MOST_LINKS = 10_000  # by which the items of a subscription trigger each other
 
 
 def create(request: Request) -> bytes | Awaitable[bytes]:
@@ -68,7 +70,11 @@ def modify(request: Request) -> bytes | Awaitable[bytes]:
 
 def _modify(request: Request, service: Subscriptions, subscription: Owned, times: int, count: int) -> Steps:
     clock, body, events = Clock(), request.body, service.monitoring.events
-    wanted = [(body.uint32(), decoding.parameters(body, events)) for _ in range(count)]
+    wanted: list[tuple[int, Decoded]] = []
+    for _ in range(count):
+        wanted.append((body.uint32(), decoding.parameters(body, events)))
+        if clock.is_over():
+            yield
     change = service.monitoring.modify
     results = [encoding.count(count)]
     for number, (parameters, filter_result) in wanted:
@@ -118,19 +124,25 @@ def _delete(service: Subscriptions, subscription: Owned, numbers: Sequence[int])
     return codes(results) + _NULL
 
 
-def set_mode(request: Request) -> bytes:
+def set_mode(request: Request) -> bytes | Awaitable[bytes]:
     """SetMonitoringMode (§5.13.4)."""
     body, service = request.body, request.session.subscription_service
     subscription, mode = service.of(request.session, body.uint32()), body.uint32()
     if mode not in _MODES:
         raise ServiceError(ua.StatusCodes.BadMonitoringModeInvalid)
     count = operations(body, service.limits.max_monitored_items_per_call, 4)
-    results = []
-    for number in decoding.numbers(body, count):
+    return in_slices(_set_mode(subscription, Mode(mode), list(decoding.numbers(body, count))))
+
+
+def _set_mode(subscription: Owned, mode: Mode, numbers: Sequence[int]) -> Steps:
+    clock, results = Clock(), []
+    for number in numbers:
         item = subscription.items.get(number)
         if item is not None:
-            item.switch(Mode(mode))
+            item.switch(mode)
         results.append(_UNKNOWN_ITEM if item is None else _GOOD)
+        if clock.is_over():
+            yield
     return codes(results) + _NULL
 
 
@@ -156,6 +168,8 @@ def set_triggering(request: Request) -> bytes:
 def _linked(item: Item, other: Item | None) -> int:
     if other is None or other is item:
         return _UNKNOWN_ITEM
+    if item.subscription.links >= MOST_LINKS:
+        return _TOO_MANY
     item.link(other)
     return _GOOD
 

@@ -6,6 +6,7 @@ one, a list from the second on.
 
 import enum
 from collections.abc import Callable
+from itertools import islice
 from struct import Struct
 from typing import Protocol
 
@@ -35,10 +36,11 @@ _DISABLED, _REPORTING = Mode.DISABLED, Mode.REPORTING
 
 
 class Reporter(Protocol):
-    """The subscription of an item. `room` is for what waits in queues."""
+    """The subscription of an item. `room` is for what waits in queues, `links` counts those of all its items."""
 
     room: Room
     counts: Counts
+    links: int
 
     @property
     def waits(self) -> Callable[["Item"], None]:
@@ -89,7 +91,7 @@ class Item:
         self.queue_size, self.discard_oldest = queue_size, discard_oldest
         if isinstance(self.queue, list):
             kept = self.queue[-queue_size:] if discard_oldest else self.queue[:queue_size]
-            self._keep(kept if len(kept) > 1 else kept[0])
+            self._keep(kept, sum(map(len, kept)))
 
     def put(self, data: bytes) -> None:
         """Queues a notification."""
@@ -113,25 +115,31 @@ class Item:
             self.held += size
             return
         entries: list[bytes] = queue if type(queue) is list else [queue]  # type: ignore[list-item]
-        if len(entries) < self.queue_size and room.has(sum(map(len, entries)) - self.held + size):
+        held = self.held if type(queue) is list else len(queue)
+        if len(entries) < self.queue_size and room.has(held - self.held + size):
             entries.append(data)
+            held += size
         else:
             goes = 0 if self.discard_oldest else -1
-            while len(entries) > 1 and not room.has(sum(map(len, entries)) - len(entries[goes]) - self.held + size):
-                del entries[goes]
-            self.overflow(entries, data)
-        self._keep(entries if len(entries) > 1 else entries[0])
+            while len(entries) > 1 and not room.has(held - len(entries[goes]) - self.held + size):
+                held -= len(entries.pop(goes))
+            held += self.overflow(entries, data)
+        self._keep(entries, held)
 
-    def _keep(self, queue: bytes | list[bytes] | None) -> None:
-        """This is the queue from now on."""
-        self.queue = queue
-        held = sum(map(len, queue)) if type(queue) is list else 0
+    def _keep(self, entries: list[bytes], size: int) -> None:
+        """This is the queue from now on, with so many bytes: to add them up takes as long as the queue is."""
+        many = len(entries) > 1
+        self.queue = entries if many else entries[0] if entries else None
+        held = size if many else 0
         if held != self.held:
             self.subscription.room.give(self.held - held)
             self.held = held
 
-    def overflow(self, entries: list[bytes], data: bytes) -> None:
-        """There is no place, or no room, for one more: one of the entries goes."""
+    def overflow(self, entries: list[bytes], data: bytes) -> int:
+        """There is no place, or no room, for one more: one of the entries goes.
+
+        Returns how many bytes more they have.
+        """
         raise NotImplementedError
 
     def drain(self, most: int, size: int) -> list[bytes]:
@@ -143,18 +151,19 @@ class Item:
             self.queue = None
             return [queue]
         if len(queue) <= most and self.held + len(queue) * HANDLE_SIZE <= size:
-            self._keep(None)
+            self._keep([], 0)
             return queue  # type: ignore[return-value]
-        most = max(1, min(most, _how_many(queue, size)))  # type: ignore[arg-type]
-        taken, rest = queue[:most], queue[most:]
-        self._keep(rest if len(rest) > 1 else rest[0] if rest else None)  # type: ignore[arg-type]
-        return taken  # type: ignore[return-value]
+        most = max(1, _how_many(queue, most, size))  # type: ignore[arg-type]
+        taken: list[bytes] = queue[:most]  # type: ignore[assignment]
+        del queue[:most]  # type: ignore[union-attr]
+        self._keep(queue, self.held - sum(map(len, taken)))  # type: ignore[arg-type]
+        return taken
 
     def switch(self, mode: Mode) -> None:
         """SetMonitoringMode (§5.13.4): an item that is disabled forgets, one that comes back begins anew."""
         before, self.mode = self.mode, mode
         if mode is _DISABLED:
-            self._keep(None)
+            self._keep([], 0)
         elif before is _DISABLED:
             self.begin()
         elif mode is _REPORTING and self.queue is not None and not self.waiting:
@@ -175,6 +184,7 @@ class Item:
             self.links = {}
         if other.linked_by is None:
             other.linked_by = {}
+        self.subscription.links += other not in self.links
         self.links[other] = other.linked_by[self] = None
 
     def unlink(self, other: "Item") -> bool:
@@ -182,13 +192,14 @@ class Item:
         if self.links is None or other not in self.links or other.linked_by is None:
             return False
         del self.links[other], other.linked_by[self]
+        self.subscription.links -= 1
         self.links, other.linked_by = self.links or None, other.linked_by or None
         return True
 
     def close(self) -> None:
         """The item was deleted."""
         self.mode = _DISABLED
-        self._keep(None)
+        self._keep([], 0)
         for other in tuple(self.links or ()):
             self.unlink(other)
         for other in tuple(self.linked_by or ()):
@@ -244,23 +255,24 @@ class DataItem(Item):
     def begin(self) -> None:
         self.repeat()
 
-    def overflow(self, entries: list[bytes], data: bytes) -> None:
+    def overflow(self, entries: list[bytes], data: bytes) -> int:
         self.subscription.counts.overflows += 1
         if self.discard_oldest and len(entries) > 1:
-            del entries[0]
+            gone = entries.pop(0)
             entries[0] = marked(entries[0])
             entries.append(data)
         else:
-            entries[-1] = marked(data)
+            gone, entries[-1] = entries[-1], marked(data)
+        return len(data) - len(gone)
 
 
-def _how_many(queue: list[bytes], size: int) -> int:
-    """How many of the oldest notifications have room in so many bytes."""
-    for count, data in enumerate(queue):
+def _how_many(queue: list[bytes], most: int, size: int) -> int:
+    """How many of the oldest notifications, `most` at most, have room in so many bytes."""
+    for count, data in enumerate(islice(queue, most)):
         size -= len(data) + HANDLE_SIZE
         if size < 0:
             return count
-    return len(queue)
+    return min(len(queue), most)
 
 
 def marked(data: bytes) -> bytes:
@@ -281,19 +293,30 @@ class EventItem(Item):
         self.filter = EventFilter()
         self.lost: Event | None = None
 
-    def tell(self, event: Event, lost: Callable[[], Event]) -> None:
-        """An event of the node; `lost` makes the one that says that others were lost."""
-        if self.mode is _DISABLED or not self.filter.passes(event):
+    def tell(self, event: Event, lost: Callable[[], Event], told: dict[EventFilter, bytes | None]) -> None:
+        """An event of the node; `lost` makes the one that says that others were lost.
+
+        `told`: what others with the same filter got of this event, None where it does not pass.
+        """
+        if self.mode is _DISABLED:
+            return
+        wanted = self.filter
+        if wanted not in told:
+            told[wanted] = encode_fields(wanted, event) if wanted.passes(event) else None
+        data = told[wanted]
+        if data is None:
             return
         if self.queue is not None and (1 if type(self.queue) is bytes else len(self.queue)) >= self.queue_size:
             self.lost = self.lost or lost()
-        self.put(encode_fields(self.filter, event))
+        self.put(data)
 
-    def overflow(self, entries: list[bytes], data: bytes) -> None:
+    def overflow(self, entries: list[bytes], data: bytes) -> int:
         self.subscription.counts.event_overflows += 1
-        if self.discard_oldest:
-            del entries[0]
-            entries.append(data)
+        if not self.discard_oldest:
+            return 0
+        gone = entries.pop(0)
+        entries.append(data)
+        return len(data) - len(gone)
 
     def drain(self, most: int, size: int) -> list[bytes]:
         taken = super().drain(most, size)

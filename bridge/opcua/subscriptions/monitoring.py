@@ -18,6 +18,7 @@ from bridge.opcua.subscriptions.events import Events
 from bridge.opcua.subscriptions.filters import NUMERIC, DataFilter, data_filter
 from bridge.opcua.subscriptions.items import DataItem, EventItem, Item, Mode
 from bridge.opcua.subscriptions.subscription import Subscription
+from bridge.opcua.subscriptions.turns import Turns
 from bridge.opcua.watch import Part, Point, Watch
 from bridge.points.rows import Type
 
@@ -70,7 +71,8 @@ class Monitoring:
     """All monitored items. What cannot be had raises Refused with its StatusCode."""
 
     def __init__(self, aspace: TreeAddressSpace, limits: Limits) -> None:
-        self.events = Events(aspace)
+        self.turns = Turns()
+        self.events = Events(aspace, self.turns)
         self.count = 0
         self._aspace = aspace
         self._watch: Watch = aspace.watch
@@ -119,9 +121,11 @@ class Monitoring:
     def delete(self, subscription: Subscription, items: Iterable[Item]) -> None:
         """Deletes some of a subscription's items, in linear time."""
         sources: list[Source] = []
+        deleted: list[Item] = []
         for item in items:
             if subscription.items.pop(item.id, None) is None:
                 continue
+            deleted.append(item)
             self.count -= 1
             self._queued -= item.queue_size - 1
             item.close()
@@ -130,6 +134,7 @@ class Monitoring:
             elif isinstance(item, DataItem):
                 item.source.remove(item)
                 sources.append(item.source)
+        subscription.tidy(deleted)
         self._drop(sources)
 
     def repeat(self, subscription: Subscription, most: int) -> Iterator[None]:
@@ -181,14 +186,14 @@ class Monitoring:
             if slot is None:
                 raise Refused("BadTooManyMonitoredItems", "the group has too many points")
             return self._watch.point(node.group, slot, as_text=node.as_text)
+        key = node_id, monitored.attribute, monitored.index_range or ""
+        shared = self._aspace.foreign.get(key)
+        if shared is not None:
+            return shared
         value = self._read(node_id, monitored.attribute, role)
         if node is not None:
             return self._watch.fixed(_home(node, monitored.attribute), value)
-        foreign = Foreign(value)
-        _, foreign.handle = self._aspace.add_datachange_callback(
-            node_id, ua.AttributeIds(monitored.attribute), foreign.hear
-        )
-        return foreign
+        return self._aspace.share(key, value)
 
     def _part(self, source: Source, index_range: str) -> Source:
         """What lies in a range of a value; that of a text may be shorter at times, of another point there is none."""
@@ -203,8 +208,9 @@ class Monitoring:
             self._parts += 1
             return Part(source, slices)
         if isinstance(source, Fixed):
-            source.slices = slices
-            source.show(source.present)
+            if source.slices != slices:  # not yet
+                source.slices = slices
+                source.show(source.present)
             if source.read()[1] == ua.StatusCodes.BadIndexRangeNoData:
                 raise Refused("BadIndexRangeNoData", "nothing lies in the range")
         return source
@@ -222,7 +228,7 @@ class Monitoring:
         for source in sources:
             self._parts -= isinstance(source, Part)
             if isinstance(source, Foreign):
-                self._aspace.delete_datachange_callback(source.handle)
+                self._aspace.unshare(source)
         self._watch.release(sources)
 
     def _filter(self, source: Source, wanted: Parameters) -> DataFilter | None:

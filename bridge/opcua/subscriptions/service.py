@@ -17,7 +17,6 @@ from bridge.opcua.subscriptions.publish_queue import PublishQueue, PublishReques
 from bridge.opcua.subscriptions.room import Room
 from bridge.opcua.subscriptions.sampling import TimedSampling
 from bridge.opcua.subscriptions.subscription import Subscription
-from bridge.opcua.subscriptions.turns import Turns
 from bridge.opcua.users import BridgeUser
 
 SLICE = 500  # items that are sampled, or let go, before others get their turn
@@ -61,7 +60,8 @@ class Subscriptions:
         self.room = Room(limits.max_queued_bytes)
         self._numbers = itertools.count(1)
         self._served = itertools.count(1)
-        self._turns = Turns()
+        self._turns = monitoring.turns
+        self._wakings: dict[int, dict[TimedSampling, asyncio.TimerHandle]] = {}
 
     # ------------------------------------------------------------------ creating and ending
 
@@ -108,7 +108,7 @@ class Subscriptions:
         return found
 
     def delete(self, subscription: Owned) -> None:
-        """Its items go in slices, the first at once; without a subscription nobody has anything to wait for."""
+        """Its items go in slices; without a subscription nobody has anything to wait for."""
         self._end(subscription)
         owner = subscription.owner
         if not owner.owned:
@@ -120,17 +120,16 @@ class Subscriptions:
         subscription.owner.owned.pop(subscription.id, None)
         if subscription.timer is not None:
             subscription.timer.cancel()
+        for waking in self._wakings.pop(subscription.id, {}).values():
+            waking.cancel()
         subscription.forget()
-        letting_go = self._let_go(subscription)
-        if next(letting_go, self) is None:
-            self._turns.add(0, letting_go)
+        self._turns.add(0, self._let_go(subscription))
 
     def _let_go(self, subscription: Subscription) -> Iterator[None]:
         items = list(subscription.items.values())
         for start in range(0, len(items), SLICE):
             self.monitoring.delete(subscription, items[start : start + SLICE])
-            if start + SLICE < len(items):
-                yield
+            yield
         subscription.room.close()
 
     async def delete_subscriptions(self, ids: list[int]) -> list[ua.StatusCode]:
@@ -151,7 +150,12 @@ class Subscriptions:
     # ------------------------------------------------------------------ owners
 
     def transfer(self, subscription: Owned, owner: Owner, *, initial_values: bool) -> None:
-        """Another session of the same client goes on with it (OPC 10000-4 §5.14.7), and the old one is told."""
+        """Another session of the same client goes on with it (OPC 10000-4 §5.14.7), and the old one is told.
+
+        Raises ServiceError where the session has too many.
+        """
+        if len(owner.owned) >= self.limits.max_subscriptions_per_session:
+            raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
         before, counts = subscription.owner, subscription.counts
         counts.transfers += 1
         counts.alternate += before.client.description.ApplicationUri != owner.client.description.ApplicationUri
@@ -178,6 +182,8 @@ class Subscriptions:
         while queue.notices and queue.ready(now):
             number, notice = queue.notices.popleft()
             queue.answer(number, (), False, notice)
+        if not owner.owned and not queue.notices:
+            queue.fail(ua.StatusCodes.BadNoSubscription)
 
     # ------------------------------------------------------------------ publishing
 
@@ -198,17 +204,14 @@ class Subscriptions:
         for subscription in late:
             if not queue.ready(now):
                 break
-            self._act(subscription, subscription.cycle.request(available=subscription.available()))
+            self._act(subscription, subscription.cycle.request(available=subscription.review()))
 
     def _act(self, subscription: Owned, action: Action) -> None:
         """Answers one Publish request, where the state machine says so."""
         if action is Action.NOTIFY:
-            if not subscription.cycle.more and not subscription.available():
-                action = Action.KEEP_ALIVE
-            else:
-                size = subscription.owner.publishing.room(len(subscription.numbers()) + 1)
-                self._answer(subscription, subscription.next_message(time.time(), size))
-        if action is Action.KEEP_ALIVE:
+            size = subscription.owner.publishing.room(len(subscription.numbers()) + 1)
+            self._answer(subscription, subscription.next_message(time.time(), size))
+        elif action is Action.KEEP_ALIVE:
             self._answer(subscription, subscription.keep_alive(time.time()))
 
     def _answer(self, subscription: Owned, message: bytes) -> None:
@@ -240,7 +243,7 @@ class Subscriptions:
             queue = subscription.owner.publishing
             ready = queue.ready(asyncio.get_running_loop().time())
             was_late = subscription.cycle.state is State.LATE
-            action = subscription.cycle.expire(requested=ready, available=subscription.available())
+            action = subscription.cycle.expire(requested=ready, available=subscription.review())
             subscription.counts.late += not was_late and subscription.cycle.state is State.LATE
             if action is Action.CLOSE:
                 self._time_out(subscription)
@@ -251,6 +254,8 @@ class Subscriptions:
                 queue = subscription.owner.publishing
                 ready = queue.ready(asyncio.get_running_loop().time())
                 if not ready or subscription.id not in self.subscriptions or not subscription.cycle.enabled:
+                    return
+                if not subscription.review():
                     return
                 self._act(subscription, Action.NOTIFY)
         finally:
@@ -263,11 +268,15 @@ class Subscriptions:
         self._end(subscription)
 
     def _wake(self, subscription: Subscription, sampling: TimedSampling) -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_at(sampling.due(loop.time()), self._sample, subscription, sampling)
+        if subscription.id not in self.subscriptions:  # its items are just being let go
+            return
+        wakings = self._wakings.setdefault(subscription.id, {})
+        if sampling not in wakings:
+            loop = asyncio.get_running_loop()
+            wakings[sampling] = loop.call_at(sampling.due(loop.time()), self._sample, subscription, sampling)
 
     def _sample(self, subscription: Subscription, sampling: TimedSampling) -> None:
-        if subscription.id in self.subscriptions:
+        if self._wakings.get(subscription.id, {}).pop(sampling, None) is not None:
             self._turns.add(subscription.priority, _sampled(sampling))
 
     async def in_slices(self, work: Iterator[None]) -> None:

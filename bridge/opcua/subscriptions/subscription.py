@@ -1,7 +1,7 @@
 """One subscription: its items, what they have to report, and what may be asked for again."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import isnan
 
 from bridge.opcua.settings import Limits
@@ -17,6 +17,7 @@ MESSAGE_SIZE = 1_048_576  # bytes of notifications in a message, unless one alon
 SHARE = 4  # so much of the room for all may one subscription have
 SLOWEST_SAMPLING = 3_600_000.0  # ms
 LAST_NUMBER = 2**32 - 1
+LEFT_BEHIND = 500  # items that are deleted and still wait in lists, at least, before these are tidied up
 
 Wake = Callable[["Subscription", TimedSampling], None]
 
@@ -52,6 +53,8 @@ class Subscription:
         self._waiting: deque[Item] = deque()
         self.waits = self._waiting.append
         self._triggered: dict[Item, None] = {}
+        self._left_behind = 0
+        self.links = 0
         self._number = 0
         self._retained: dict[int, bytes] = {}
         self.room = Room(limits.max_queued_bytes // SHARE, room)
@@ -104,6 +107,20 @@ class Subscription:
             if item.dirty and item.sampling is not None:
                 item.sampling.mark(item)
 
+    def tidy(self, deleted: Sequence[Item]) -> None:
+        """Nothing keeps deleted items for long, however late the lists are read in which they wait."""
+        for item in deleted:
+            self._triggered.pop(item, None)
+        self._left_behind += len(deleted)
+        if self._left_behind <= len(self.items) + LEFT_BEHIND:
+            return
+        self._left_behind = 0
+        kept = [item for item in self._waiting if item.id in self.items]
+        self._waiting.clear()
+        self._waiting.extend(kept)
+        for sampling in (self._publishing, *self._samplings.values()):
+            sampling.dirty[:] = [item for item in sampling.dirty if item.id in self.items]
+
     # ------------------------------------------------------------------ reporting
 
     def triggers(self, item: Item) -> None:
@@ -117,6 +134,12 @@ class Subscription:
         while waiting and not waiting[0].reports:
             self._done(waiting.popleft())
         return bool(waiting)
+
+    def review(self) -> bool:
+        """There are notifications; those that were left over may have gone with their items since."""
+        available = self.available()
+        self.cycle.more = self.cycle.more and available
+        return available
 
     def _done(self, item: Item) -> None:
         item.waiting = item.released = False
@@ -150,9 +173,8 @@ class Subscription:
         return notifications.message(self.next_number, ticks(now))
 
     def last_message(self, code: int, now: float) -> bytes:
-        """A StatusChangeNotification."""
-        self._number = following(self._number)
-        return notifications.message(self._number, ticks(now), [notifications.status_change(code)])
+        """A StatusChangeNotification for a session that loses it: in the numbers of who goes on with it is no gap."""
+        return notifications.message(self.next_number, ticks(now), [notifications.status_change(code)])
 
     def _content(self, size: int) -> list[bytes]:
         left, begun = self._most(), False

@@ -39,8 +39,9 @@ MAX_SHARED = 50_000
 _ATTRIBUTES: Mapping[Any, Attribute] = {None: ACTUAL, **dict(zip(ATTRIBUTES, ATTRIBUTES, strict=True))}
 
 
-Kept = tuple[int, Variable, Attribute, Characteristics]
-"""A point as it is kept over a restart: which of the variables of the same path it is, and what the station said."""
+Kept = tuple[int, Variable, Attribute, Characteristics, bool]
+"""A point as it is kept over a restart: which of the variables of the same path it is, what the station said, and
+whether it is gone."""
 
 
 class Reading(NamedTuple):
@@ -82,16 +83,23 @@ class Catalogue:
     def read(self, text: str) -> Mapping[str, Described]:
         """What `DeviceModel.keep` wrote. Raises msgspec.MsgspecError for what it did not write."""
         kept = msgspec.json.decode(text, type=list[Kept])
-        found = (self.describe(variable, attribute, told, twin) for twin, variable, attribute, told in kept)
-        return MappingProxyType({described.row.key: described for described in found})
+        points: dict[str, Described] = {}
+        for twin, variable, attribute, told, gone in kept:
+            described = self.describe(variable, attribute, told, twin)
+            points[described.place] = described._replace(gone=True) if gone else described
+        return MappingProxyType(points)
 
 
 class DeviceModel:
-    """The points of one station's device model, by key."""
+    """The points of one station's device model. Those that are gone stay, so that no other takes their paths.
+
+    `left_out`: attributes in reports that are no points, because there are too many.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._points: Mapping[str, Described] = MappingProxyType({})
+        self._points: Mapping[str, Described] = MappingProxyType({})  # by place
+        self.left_out = 0
         self.changed = False  # since it was last kept
 
     def __len__(self) -> int:
@@ -101,35 +109,41 @@ class DeviceModel:
         return iter(self._points.values())
 
     def at(self, key: str) -> Described | None:
-        """What stands behind a point; None: it is none of the device model."""
-        return self._points.get(key)
+        """What stands behind a point; None: it is none of the device model, or the station has it no more."""
+        found = self._points.get(key.lower())
+        return None if found is None or found.gone else found
+
+    def hides(self, named: Mapping[str, Any]) -> bool:
+        """Whether what a part of GetVariables or SetVariables names has a value that must not be shown."""
+        variable, attribute = _name_of(named)
+        described = None if variable is None or attribute is None else self._lookup(variable, attribute)
+        return described is not None and not described.readable
 
     def keep(self) -> str:
         """What a restart must not lose, as JSON: stations that report the same give the same text."""
         self.changed = False
-        kept = [(_twin_of(key), found.variable, found.attribute, found.characteristics) for key, found in self._items()]
+        kept: list[Kept] = [
+            (_twin_of(place), found.variable, found.attribute, found.characteristics, found.gone)
+            for place, found in sorted(self._points.items())
+        ]
         return msgspec.json.encode(kept).decode()
 
     def restore(self, points: Mapping[str, Described]) -> None:
         """Takes back what was known before a restart (`Catalogue.read`), which stations share until one has another."""
         self._points = points
 
-    def _put(self, key: str, described: Described) -> None:
+    def _put(self, described: Described) -> None:
         if not isinstance(self._points, dict):
             self._points = dict(self._points)
-        self._points[key] = described
+        self._points[described.place] = described
         self.changed = True
 
     def forget(self, reported: Container[str]) -> list[str]:
         """The station has told its whole model: what is not among the keys `reported` is gone, and returned."""
-        gone = [key for key in self._points if key not in reported]
-        if gone:
-            self._points = {key: found for key, found in self._points.items() if key in reported}
-            self.changed = True
-        return gone
-
-    def _items(self) -> list[tuple[str, Described]]:
-        return sorted(self._points.items())
+        gone = [found for found in self._points.values() if not found.gone and found.row.key not in reported]
+        for found in gone:
+            self._put(found._replace(gone=True))
+        return [found.row.key for found in gone]
 
     def report(self, payload: Mapping[str, Any]) -> list[Reading]:
         """What a NotifyReport says (OCPP 2.0.1 §1.30): its variables, each with its attributes."""
@@ -165,8 +179,9 @@ class DeviceModel:
             attribute = _ATTRIBUTES.get(entry.get("attributeType"))
             if variable is None or attribute is None or entry.get("attributeStatus") != "Accepted":
                 continue
-            found = self.find(variable, attribute)
-            described = found or self._add(variable, attribute, Characteristics(mutability="ReadOnly"))
+            found = self._lookup(variable, attribute)
+            told = Characteristics(mutability="ReadOnly") if found is None else found.characteristics
+            described = self._add(variable, attribute, told)
             if described is not None:
                 readings.append(_reading(described, entry.get("attributeValue")))
         return readings
@@ -188,37 +203,53 @@ class DeviceModel:
 
     def find(self, variable: Variable, attribute: Attribute) -> Described | None:
         """The point of a variable's attribute."""
-        twin = 1
-        while (found := self._points.get(key_of(variable, attribute, twin))) is not None:
-            if _is(found, variable, attribute):
-                return found
+        found = self._lookup(variable, attribute)
+        return None if found is None or found.gone else found
+
+    def _lookup(self, variable: Variable, attribute: Attribute) -> Described | None:
+        """The same, or the point that it had."""
+        _, _, found = self._search(variable, attribute)
+        return found
+
+    def _search(self, variable: Variable, attribute: Attribute) -> tuple[int, Variable, Described | None]:
+        """Which of the variables of the same path it is, the spelling that the station first gave it, and its point.
+
+        All attributes of a variable have the same number, and no number becomes free.
+        """
+        folded, twin = variable.folded(), 1
+        while True:
+            found = self._points.get(key_of(variable, attribute, twin).lower())
+            if found is not None and found.variable.folded() == folded:
+                return twin, found.variable, found
+            beside = next(self._beside(variable, twin), None) if found is None else found
+            if beside is None or beside.variable.folded() == folded:
+                return twin, variable if beside is None else beside.variable, None
             twin += 1
-        return None
+
+    def _beside(self, variable: Variable, twin: int) -> Iterator[Described]:
+        """The attributes of whatever variable has this number."""
+        for attribute in ATTRIBUTES:
+            found = self._points.get(key_of(variable, attribute, twin).lower())
+            if found is not None:
+                yield found
 
     def _add(self, variable: Variable, attribute: Attribute | None, told: Characteristics) -> Described | None:
         """The point of an attribute, with what the station says of it now; None: there are too many."""
         if attribute is None:
             return None
-        twin = 1
-        while True:
-            described = self._catalogue.describe(variable, attribute, told, twin)
-            found = self._points.get(described.row.key)
-            if found is None and len(self._points) >= MAX_POINTS:
-                return None
-            if found is None or _is(found, variable, attribute):
-                if found is not described and found != described:
-                    self._put(described.row.key, described)
-                return described
-            twin += 1
+        twin, spelled, found = self._search(variable, attribute)
+        if found is None and len(self._points) >= MAX_POINTS:
+            self.left_out += 1
+            return None
+        described = self._catalogue.describe(spelled, attribute, told, twin)
+        if found is not described and found != described:
+            self._put(described)
+        return described
 
 
 def read_request(described: Described) -> dict[str, Any]:
     """The GetVariables request that reads a point's value."""
     return {"getVariableData": [named(described)]}
-
-
-def _is(described: Described, variable: Variable, attribute: Attribute) -> bool:
-    return described.variable == variable and described.attribute == attribute
 
 
 def _reading(described: Described, raw: Any) -> Reading:
@@ -232,7 +263,7 @@ def _reading(described: Described, raw: Any) -> Reading:
 
 def _name_of(entry: Mapping[str, Any]) -> tuple[Variable | None, Attribute | None]:
     variable = variable_of(entry.get("component"), entry.get("variable"))
-    return variable, _ATTRIBUTES.get(entry.get("attributeType"))
+    return None if variable is None else variable.folded(), _ATTRIBUTES.get(entry.get("attributeType"))
 
 
 def _twin_of(key: str) -> int:

@@ -1,5 +1,6 @@
 """What the bridge remembers of one 2.x station beside its points."""
 
+from random import randrange
 from typing import Any
 
 from bridge.station.v2.alerts import Monitors
@@ -21,6 +22,7 @@ class Memory:
         "model",
         "monitors",
         "numbers",
+        "ours",
         "reported",
         "reports",
         "requests",
@@ -39,10 +41,23 @@ class Memory:
         self.is_read = False
         self.told: set[str] = set()  # keys of the points in the report that the bridge has asked for
         self.kept = float("-inf")  # when the device model was last given to the store, by the monotonic clock
-        self.requests = 0  # requestIds that the bridge itself has used
+        self.requests = randrange(2**30)  # noqa: S311 - the last requestId of the bridge itself; none of an earlier run
+        self.ours: int | None = None  # the requestId of the report that the bridge has asked for and waits for
 
     def next_request(self) -> int:
         """A requestId for a report that the bridge itself asks for."""
         self.requests += 1
-        self.told = set()
+        while self.reports.open("NotifyReport", self.requests) is not None:
+            self.requests += 1
+        self.told, self.ours = set(), self.requests
         return self.requests
+
+    def refused(self, request: Any) -> None:
+        """No report comes for a request of the bridge itself."""
+        if request == self.ours:
+            self.ours = None
+
+    def disconnected(self) -> None:
+        """What was not reported to the end is not continued over another connection."""
+        self.reports.clear()
+        self.ours = None

@@ -6,8 +6,10 @@ count as they come.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from bridge.points.values import MAX_TEXT, to_json
 
 MAX_OPEN = 16
 """Reports of one station that are incomplete; the oldest beyond it are given up."""
@@ -15,12 +17,15 @@ MAX_PARTS = 10_000
 
 
 class Report:
-    """One report. `last` is the number of its last part, once that has come."""
+    """One report. `last` is the number of its last part, once that has come. It keeps as many entries as a point's
+    text can hold.
+    """
 
-    __slots__ = ("last", "parts")
+    __slots__ = ("_room", "last", "parts")
 
     def __init__(self) -> None:
-        self.parts: dict[int, list[Any]] = {}
+        self.parts: dict[int, Sequence[Any]] = {}
+        self._room = MAX_TEXT
         self.last: int | None = None
 
     @property
@@ -38,11 +43,21 @@ class Report:
         number = len(self.parts) if number is None else number
         if not 0 <= number < MAX_PARTS or number in self.parts or (self.last is not None and number > self.last):
             return
-        self.parts[number] = items
+        self.parts[number] = self._fitting(items)
         if not more:
             self.last = number
             for beyond in [n for n in self.parts if n > number]:
                 del self.parts[beyond]
+
+    def _fitting(self, items: list[Any]) -> Sequence[Any]:
+        kept = []
+        for item in items:
+            entry = item[: self._room] if isinstance(item, str) else item
+            size = len(entry) if isinstance(entry, str) else len(to_json(entry)) + 1
+            if 0 < size <= self._room:
+                self._room -= size
+                kept.append(entry)
+        return kept or ()
 
     def items(self) -> list[Any]:
         """What has come, in the order of the parts."""
@@ -72,9 +87,24 @@ class Reports:
             self._open.popitem(last=False)
         return None
 
+    def clear(self) -> None:
+        """Gives up what is incomplete."""
+        self._open.clear()
+
     def open(self, action: str, request: int) -> Report | None:
         """A report that is incomplete."""
         return self._open.get((action, request))
+
+
+def json_of(entries: Iterable[Any]) -> str:
+    """A JSON array of those entries that a point's text has room for, each of them whole."""
+    texts: list[str] = []
+    room = MAX_TEXT - 2
+    for text in map(to_json, entries):
+        if len(text) < room:
+            room -= len(text) + 1
+            texts.append(text)
+    return f"[{','.join(texts)}]"
 
 
 class EventNumbers:

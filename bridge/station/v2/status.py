@@ -4,8 +4,9 @@
 chargingState of the transaction (OCPP 2.0.1 E02, 1.6 §4.9).
 
 - Faulted and Unavailable count as reported: an operator has to see them, whatever the transaction says.
-- Charging, SuspendedEV and SuspendedEVSE are those of the transaction, unless the connector has become Available
-  since: the car has gone, and the end of the transaction is under way.
+- Charging, SuspendedEV, SuspendedEVSE and EVConnected are those of the transaction, unless the connector is Available
+  afterwards: the car has gone, and the end of the transaction is under way. At Idle, where there may be no car yet,
+  that is so where the connector has become Available since.
 - EVConnected and Idle are Preparing until the transaction has charged, Finishing afterwards: that is what 1.6 calls
   the time before the first and after the last energy.
 - A connector that stays Occupied when its transaction has ended is Finishing, as in 1.6.
@@ -15,7 +16,6 @@ chargingState of the transaction (OCPP 2.0.1 E02, 1.6 §4.9).
 import msgspec
 
 CHARGING = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
-_CONNECTED = frozenset({"EVConnected", "Idle"})
 _REPORTED = frozenset({"Faulted", "Unavailable"})
 
 
@@ -60,9 +60,11 @@ def state(report: ConnectorReport, charging: ChargingReport | None) -> str | Non
     if charging.ended:
         stays = report.status == "Occupied" and report.since <= charging.time
         return "Finishing" if stays else report.status or None
+    has_car = charging.state in CHARGING or charging.state == "EVConnected"
+    if report.status == "Available" and (report.time if has_car else report.since) > charging.time:
+        return "Available"
     if charging.state in CHARGING:
-        gone = report.status == "Available" and report.time > charging.time
-        return "Available" if gone else charging.state
-    if charging.state in _CONNECTED or (not charging.state and report.status == "Available"):
+        return charging.state
+    if charging.state in ("EVConnected", "Idle") or (not charging.state and report.status == "Available"):
         return "Finishing" if charging.charged else "Preparing"
     return report.status or None

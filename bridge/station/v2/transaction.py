@@ -12,6 +12,8 @@ from bridge.station.v2.sequence import Sequence
 from bridge.station.v2.status import ChargingReport
 
 MAX_DIGESTS = 32
+#: the reason of an end that nobody knows
+UNKNOWN = "Unknown"
 
 Kind = Literal["new", "repeated", "conflict"]
 Number = TypeVar("Number", int, float)
@@ -24,7 +26,9 @@ class TransactionState(msgspec.Struct, kw_only=True):
     """What is known of one transaction. Energies in Wh, times in Unix seconds by the station's clock.
 
     `at` is the connector that it is shown at, "" while no EVSE has been named. `charging_seq` is the number of the
-    event that `charging_state` comes from. `numbers` are the seqNos that have come.
+    event that `charging_state` comes from. `numbers` are the seqNos that have come. `last_time` is that of the newest
+    event. `gone`: since when the connector has been free of a transaction that has ended, but nobody knows how.
+    `reused`: its id was given to another one after its end.
     """
 
     id: str
@@ -34,8 +38,11 @@ class TransactionState(msgspec.Struct, kw_only=True):
     started: bool = False
     ended: bool = False
     first_time: float | None = None
+    last_time: float | None = None
     start_time: float | None = None
     end_time: float | None = None
+    gone: float | None = None
+    reused: bool = False
     first_seq: int | None = None
     id_token: str = ""
     id_token_type: str = ""
@@ -56,6 +63,11 @@ class TransactionState(msgspec.Struct, kw_only=True):
     currency: str = ""
     numbers: Sequence = msgspec.field(default_factory=Sequence)
     digests: dict[int, str] = {}
+
+    @property
+    def lost(self) -> bool:
+        """Whether its end is not known, but only that it runs no more."""
+        return self.gone is not None
 
     @property
     def missing(self) -> int:
@@ -82,6 +94,23 @@ def advance(state: TransactionState, event: Event, now: float) -> None:
     _take_registers(state, event)
 
 
+def lose(state: TransactionState, gone: float) -> None:
+    """It runs no more, and nobody knows how it ended; its Ended counts all the same if it comes."""
+    state.ended, state.gone, state.reason = True, gone, UNKNOWN
+    state.end_time = state.last_time
+
+
+def find_again(state: TransactionState) -> None:
+    """A transaction that was lost runs after all."""
+    state.ended, state.gone, state.reason, state.end_time = False, None, "", None
+
+
+def reuses(state: TransactionState, event: Event) -> bool:
+    """Whether the event starts another transaction with the id of one that has ended."""
+    over = state.started and state.ended and not state.lost and state.end_time is not None
+    return over and event.type == STARTED and event.time is not None and event.time > (state.end_time or 0.0)
+
+
 def note(state: TransactionState, event: Event) -> Kind:
     """Notes the event's number, and says whether it has come before."""
     if event.seq_no is None:
@@ -101,8 +130,9 @@ def _take_times(state: TransactionState, event: Event, now: float) -> None:
     state.first_time = time if state.first_time is None else min(state.first_time, time)
     if event.type == STARTED and not state.started:
         state.started, state.start_time, state.first_seq = True, time, event.seq_no
-    if event.type == ENDED and not state.ended:
-        state.ended, state.end_time = True, time
+    state.last_time = time if state.last_time is None else max(state.last_time, time)
+    if event.type == ENDED and (not state.ended or state.lost):
+        state.ended, state.end_time, state.gone = True, time, None
         state.reason = event.stopped_reason or "Local"  # what its absence means (OCPP 2.0.1 §2.48)
 
 
@@ -158,15 +188,18 @@ def move(state: TransactionState, event: Event, locate: Locate) -> str:
     same_evse = event.place.evse == state.evse
     if same_evse and event.place.connector in (None, state.connector):
         return ""
-    if _is_late(state, event) and state.at:
+    if is_late(state, event) and state.at:
         return ""  # it tells of before the transaction was where it is
     before, state.at = state.at, locate(event.place)
     state.evse, state.connector = event.place.evse, event.place.connector or 0
     return before if before != state.at else ""
 
 
-def _is_late(state: TransactionState, event: Event) -> bool:
-    return event.seq_no is not None and event.seq_no != state.numbers.last
+def is_late(state: TransactionState, event: Event) -> bool:
+    """Whether a later event of the transaction has come before this one, whose number has been noted."""
+    if event.seq_no is not None:
+        return event.seq_no != state.numbers.last
+    return event.time is not None and state.last_time is not None and event.time < state.last_time
 
 
 def _first(*values: Number | None) -> Number | None:

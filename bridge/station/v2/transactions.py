@@ -12,6 +12,9 @@ Rules (OCPP 2.0.1 E01 to E12, and what stations make of them):
   and marked as a conflict.
 - Ended is for good: what comes later fills gaps and readings, and does not make the transaction run again.
 - Missing numbers are counted from that of Started; from 0 while Started has not come.
+- At a connector one transaction runs: that of two which started earlier has ended. So has one whose connector the
+  station has said to be free (`close`), unless the station tells more of it afterwards. Its own Ended, if it comes,
+  says how.
 - An event that names no EVSE belongs to where the transaction is. What comes before an EVSE is named is kept and
   shown as soon as it is.
 """
@@ -22,7 +25,18 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from bridge.station.v2.events import ENDED, STARTED, Event
-from bridge.station.v2.transaction import Kind, Locate, TransactionState, advance, move, note
+from bridge.station.v2.transaction import (
+    Kind,
+    Locate,
+    TransactionState,
+    advance,
+    find_again,
+    is_late,
+    lose,
+    move,
+    note,
+    reuses,
+)
 
 MAX_RUNNING = 256
 """Transactions of one station that run at the same time; the oldest beyond it are forgotten (the store has them)."""
@@ -37,6 +51,9 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     started, ended: it was this event that made the transaction start or end, as far as is known.
     left: the connector where the transaction was shown before, "" where it has not moved.
     current: it is the newest transaction at its connector, so the points of what runs are its own.
+    changed: it has just become so.
+    late: a later event of the transaction came before.
+    closed: the transaction that runs no more at the connector because another one started later, "" for none.
     asks: the script to ask for the event's token: "start_transaction", "stop_transaction", or "" for none.
     """
 
@@ -46,6 +63,9 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool = False
     left: str = ""
     current: bool = False
+    changed: bool = False
+    late: bool = False
+    closed: str = ""
     asks: str = ""
 
 
@@ -75,25 +95,32 @@ class Transactions:
             self._keep(state)
             self._is_current(state)
 
-    def close(self, transaction: str, time: float) -> TransactionState | None:
-        """A transaction that the station no longer knows has ended, nobody knows how (GetTransactionStatus)."""
+    def close(self, transaction: str, gone: float) -> TransactionState | None:
+        """A transaction whose connector has been free since `gone` has ended, nobody knows how."""
         state = self._running.get(transaction)
         if state is not None:
-            state.ended, state.end_time = True, time
+            lose(state, gone)
             self._keep(state)
         return state
 
     def take(self, event: Event, locate: Locate, now: float) -> Taken:
         """Takes an event in. `now` stands for a time that the station did not give."""
         state = self.get(event.transaction) or TransactionState(id=event.transaction)
+        state.reused = state.reused or reuses(state, event)
         kind = note(state, event)
         if kind == "repeated":
             return Taken(state=state, kind=kind, current=self._newest.get(state.at) is state, asks=_asks(event))
-        started, ended = event.type == STARTED and not state.started, event.type == ENDED and not state.ended
+        started = event.type == STARTED and not state.started
+        ended = event.type == ENDED and (not state.ended or state.lost)
+        late = is_late(state, event)
         advance(state, event, now)
         left = move(state, event, locate)
         if left and self._newest.get(left) is state:
             del self._newest[left]
+        before = self._newest.get(state.at)
+        current = self._is_current(state)
+        if current and state.gone is not None and (now if event.time is None else event.time) > state.gone:
+            find_again(state)
         self._keep(state)
         return Taken(
             state=state,
@@ -101,14 +128,24 @@ class Transactions:
             started=started,
             ended=ended,
             left=left,
-            current=self._is_current(state),
+            current=current,
+            changed=current and before is not state,
+            late=late,
+            closed=self._close_older(state, before, current=current),
             asks=_asks(event),
         )
 
+    def _close_older(self, state: TransactionState, before: TransactionState | None, *, current: bool) -> str:
+        """Of two at one connector the one that started earlier runs no more."""
+        newer, older = (state, before) if current else (before, state)
+        if newer is None or older is None or newer is older or (older.ended and not older.lost):
+            return ""
+        self.close(older.id, _begun(newer))
+        return older.id
+
     def _keep(self, state: TransactionState) -> None:
         kept, limit = (self._ended, MAX_ENDED) if state.ended else (self._running, MAX_RUNNING)
-        if state.ended:
-            self._running.pop(state.id, None)
+        (self._running if state.ended else self._ended).pop(state.id, None)
         kept[state.id] = state
         if len(kept) > limit:
             _, oldest = kept.popitem(last=False)

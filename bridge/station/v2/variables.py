@@ -2,7 +2,8 @@
 
 `Configuration.<Component>[.<instance>][.<evse>[.<connector>]].<Variable>[.<instance>]` is the Actual value; Target,
 MinSet and MaxSet stand beside it as `<Variable>.Target` and so on. The unit and the limits are those that the station
-names: what is written goes to it as it is.
+names: what is written goes to it as it is. A name that would be taken for one of these, or for a property that OPC UA
+gives a point, has `_` behind it. Names are the same in capital and small letters (identifierString).
 """
 
 import re
@@ -46,6 +47,10 @@ _TYPES: Mapping[str, Type] = {
     "dateTime": Type.DATETIME,
     "boolean": Type.BOOLEAN,
 }
+#: in small letters: what stands below a point beside the instances of its variable
+_RESERVED = frozenset(
+    {*(name.lower() for name in ATTRIBUTES[1:]), "engineeringunits", "enumvalues", "eurange", "valueastext"}
+)
 _LISTS = frozenset({"MemberList", "SequenceList"})
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -59,6 +64,11 @@ class Variable(NamedTuple):
     connector: int
     name: str
     name_instance: str
+
+    def folded(self) -> "Variable":
+        """The same for all spellings of its names."""
+        component, instance, evse, connector, name, name_instance = self
+        return Variable(component.lower(), instance.lower(), evse, connector, name.lower(), name_instance.lower())
 
 
 class Characteristics(NamedTuple):
@@ -75,12 +85,17 @@ class Characteristics(NamedTuple):
 
 
 class Described(NamedTuple):
-    """A point of the device model. Immutable: stations that report the same share it."""
+    """A point of the device model. Immutable: stations that report the same share it.
+
+    `place` is its key in small letters. `gone`: the station has it no more; its path stays its own all the same.
+    """
 
     variable: Variable
     attribute: Attribute
     characteristics: Characteristics
     row: Row
+    place: str
+    gone: bool = False
 
     @property
     def readable(self) -> bool:
@@ -141,7 +156,7 @@ def describe(variable: Variable, attribute: Attribute, characteristics: Characte
         range=_range(characteristics, type_),
         source="2.x: NotifyReport, NotifyEvent, GetVariables, SetVariables",
     )
-    return Described(variable, attribute, characteristics, row)
+    return Described(variable, attribute, characteristics, row, row.key.lower())
 
 
 def read(described: Described, text: str) -> Value:
@@ -205,7 +220,8 @@ def _path(variable: Variable, attribute: Attribute, twin: int) -> tuple[str, str
 
 
 def _safe(name: str) -> str:
-    return _UNSAFE.sub("_", name[:MAX_NAME])
+    safe = _UNSAFE.sub("_", name[:MAX_NAME])
+    return f"{safe}_" if safe.lower() in _RESERVED else safe
 
 
 def _description(variable: Variable, attribute: str, characteristics: Characteristics) -> str:

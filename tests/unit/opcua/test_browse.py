@@ -1,8 +1,12 @@
 """Browse, TranslateBrowsePaths and Read with asyncua's own client."""
 
+import asyncio
+
 import pytest
 from asyncua import ua
 
+from bridge.opcua import requests
+from bridge.opcua.paths import MAX_ELEMENTS
 from tests.unit.opcua.helpers import MODEL, read_raw
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -104,6 +108,18 @@ async def test_a_browse_path_that_leads_nowhere_says_why(client, start, names, c
     )
     results = await client.uaclient.translate_browsepaths_to_nodeids([ua.BrowsePath(ua.NodeId(start, 2), path)])
     assert results[0].StatusCode.name == code
+
+
+async def test_a_browse_path_that_is_longer_than_any_is_not_followed(client):
+    element = ua.RelativePathElement(ua.NodeId(33), False, True, ua.QualifiedName("Nowhere", 2))
+    paths = [
+        ua.BrowsePath(ua.NodeId("Stations", 2), ua.RelativePath([element] * count))
+        for count in (MAX_ELEMENTS, MAX_ELEMENTS + 1)
+    ]
+    results = await client.uaclient.translate_browsepaths_to_nodeids(paths[:1])
+    assert results[0].StatusCode.name == "BadNoMatch"
+    with pytest.raises(ua.uaerrors.BadTooManyOperations):
+        await client.uaclient.translate_browsepaths_to_nodeids(paths)
 
 
 @pytest.mark.parametrize(
@@ -216,3 +232,13 @@ async def test_registered_nodes_are_read_and_written_under_the_ids_that_came_bac
     await client.get_node(registered[0]).write_value(ua.Variant(60, ua.VariantType.Int32))
     assert site.writer.writes == [(path, 60, "anonymous")]
     await client.uaclient.unregister_nodes(registered)
+
+
+async def test_a_large_register_keeps_nobody_waiting(client, monkeypatch):
+    monkeypatch.setattr(requests, "SLICE", 0.0)
+    nodes = [ua.NodeId(f"Nowhere{number}", 2) for number in range(1_000)]
+    large = asyncio.create_task(client.uaclient.register_nodes(nodes))
+    await asyncio.sleep(0)
+    await read_raw(client, [ua.ReadValueId(ua.NodeId("Bridge", 2), ua.AttributeIds.BrowseName)])
+    assert not large.done()
+    assert await large == nodes

@@ -215,6 +215,20 @@ async def test_a_session_that_is_not_activated_can_read_nothing(site):
     assert await raw.status(raw.header("Read") + read_request(ITEM)) == "BadSessionNotActivated"
 
 
+@pytest.mark.parametrize("asked", [float("nan"), float("inf"), float("-inf")])
+async def test_a_session_timeout_that_is_no_number_is_the_shortest(site, asked):
+    async def revised(milliseconds: float) -> float:
+        create = ua.CreateSessionRequest()
+        create.Parameters.RequestedSessionTimeout = milliseconds
+        created = await (await Raw.open(site)).ask(create, ua.CreateSessionResponse)
+        return created.Parameters.RevisedSessionTimeout
+
+    shortest = await revised(0.0)
+    assert shortest > 0
+    assert await revised(asked) == shortest
+    await Raw.close_all()
+
+
 async def test_more_sessions_than_allowed_are_refused_until_one_ends(start_site):
     site = await start_site(limits=Limits(max_sessions=1))
     first = site.client()

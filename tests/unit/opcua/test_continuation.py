@@ -5,11 +5,12 @@ import struct
 
 import pytest
 from asyncua import ua
+from asyncua.ua.ua_binary import struct_from_binary
 
-from bridge.opcua import encoding, requests
+from bridge.opcua import encoding, processor, requests
 from bridge.opcua.settings import Limits
 from tests.unit.opcua.helpers import read
-from tests.unit.opcua.raw import Raw
+from tests.unit.opcua.raw import Raw, status_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -184,3 +185,51 @@ async def test_a_browse_that_is_malformed_keeps_no_continuation_points(start_sit
     _, body = await raw.message()
     assert struct.unpack_from("<iI", body, 28) == (1, 0), "a result, which is Good"
     await Raw.close_all()
+
+
+async def test_a_browse_next_that_is_too_large_loses_nothing(site):
+    raw = await Raw.activated(site, message=20_000)
+    node = ua.NodeId(site.station(connectors=3).path, 2)
+
+    async def ask(request: object, response: type) -> list[ua.BrowseResult] | str:
+        raw.send(raw.encode(request))
+        body = (await raw.message())[1]
+        status = status_of(body)
+        if status != "Good":
+            return status
+        answer = struct_from_binary(response, ua.utils.Buffer(body))
+        return answer.Results if isinstance(answer, ua.BrowseResponse) else answer.Parameters.Results
+
+    async def first_of(count: int) -> list[ua.BrowseResult] | str:
+        request = ua.BrowseRequest()
+        request.Parameters = parameters(*[node] * count, most=4)
+        return await ask(request, ua.BrowseResponse)
+
+    async def following(parts: list[ua.BrowseResult]) -> list[ua.BrowseResult] | str:
+        request = ua.BrowseNextRequest()
+        request.Parameters = ua.BrowseNextParameters(False, [each.ContinuationPoint for each in parts])
+        return await ask(request, ua.BrowseNextResponse)
+
+    for _ in range(2):
+        assert await first_of(100) == "BadResponseTooLarge"
+    first = await first_of(50) + await first_of(50)  # each has room, both together have not
+    for _ in range(2):
+        assert await following(first) == "BadResponseTooLarge"
+    second = await following(first[:50])
+    third = await following(second)
+    async with site.client() as client:
+        expected = identifiers(await browse(client, node))[4:12]
+    for result, rest in zip(second, third, strict=True):
+        assert identifiers([result, rest]) == expected
+    await Raw.close_all()
+
+
+async def test_a_browse_next_that_there_is_no_room_for_loses_nothing(site, client, monkeypatch):
+    node = ua.NodeId(site.station().path, 2)
+    first = (await browse(client, node, most=1))[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(requests, "SLICE", 0.0)
+        patched.setattr(processor, "MAX_CALLS", 0)
+        with pytest.raises(ua.uaerrors.BadTooManyOperations):
+            await browse_next(client, first.ContinuationPoint)
+    assert identifiers(await rest_of(client, first)) == identifiers(await browse(client, node))

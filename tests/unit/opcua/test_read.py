@@ -68,6 +68,7 @@ async def test_only_the_times_that_were_asked_for_are_sent(site, client, times, 
     [
         ("Info.Vendor", "Value", "x", None, "BadIndexRangeInvalid"),
         ("Info.Vendor", "Value", "1:0", None, "BadIndexRangeInvalid"),
+        ("Info.Vendor", "Value", ",".join(["0:9"] * 100), None, "BadIndexRangeInvalid"),
         ("Info.Vendor", "Value", "1:2", None, "BadIndexRangeNoData"),
         ("Config.HeartbeatInterval", "Value", "0:1", None, "BadIndexRangeNoData"),
         ("Info.Vendor", "Value", None, ua.QualifiedName("Default Binary", 0), "BadDataEncodingInvalid"),

@@ -1,5 +1,7 @@
 """Event items as their clients see them (OPC 10000-4 §7.22.3): what is selected, what passes, what is lost."""
 
+import asyncio
+
 import pytest
 import pytest_asyncio
 from asyncua import ua
@@ -189,6 +191,45 @@ async def test_one_field_that_no_event_has_does_not_spoil_the_others(site, askin
     emit(site, "E")
     ((nonsense, message),) = events(await asking.publish())
     assert (nonsense, message.Text) == (None, "E")
+
+
+@pytest.mark.parametrize("value", ["x" * 4_000, ua.Variant([1, 2], ua.VariantType.Int32)], ids=["long", "array"])
+async def test_events_are_compared_with_short_literals_alone(asking, number, value):
+    operand = ua.LiteralOperand(value) if isinstance(value, ua.Variant) else literal(value)
+    wanted = event_filter(MESSAGE, where=(condition(Operator.Equals, MESSAGE, operand),))
+    (made,) = await asking.monitor(number, event_item(wanted))
+    assert made.StatusCode.name == "BadEventFilterInvalid"
+    (element,) = made.FilterResult.WhereClauseResult.ElementResults
+    assert [code.name for code in element.OperandStatusCodes] == ["Good", "BadFilterLiteralInvalid"]
+
+
+async def test_a_filter_is_bounded(asking, number):
+    """U23"""
+    for wanted, expected in (
+        (event_filter(field("/".join("a" * 101))), ua.uaerrors.BadTooManyOperations),
+        (event_filter(*[field("Message")] * 201), ua.uaerrors.BadTooManyOperations),
+        (event_filter(*[field("x" * 1_000)] * 40), ua.uaerrors.BadEncodingLimitsExceeded),
+    ):
+        with pytest.raises(expected):
+            await asking.monitor(number, event_item(wanted))
+    (made,) = await asking.monitor(number, event_item(event_filter(MESSAGE, field("/".join("a" * 100)))))
+    assert made.StatusCode.name == "Good"
+
+
+async def test_items_with_the_same_filter_share_what_they_are_told(site, asking, number):
+    same, other = event_filter(MESSAGE), event_filter(MESSAGE, SEVERITY)
+    await asking.ask("SetPublishingMode", PublishingEnabled=False, SubscriptionIds=[number])
+    made = await asking.monitor(number, *(event_item(wanted) for wanted in (same, same, other)))
+    await asking.monitor(number, event_item(same))
+    emit(site, "E")
+    items = list(site.server._server.iserver.subscription_service.subscriptions[number].items.values())
+    async with asyncio.timeout(10):
+        while items[-1].queue is None:  # noqa: ASYNC110 - nobody announces it
+            await asyncio.sleep(0)
+    assert [one.queue is items[0].queue for one in items] == [True, True, False, True]
+    assert {result.StatusCode.name for result in made} == {"Good"}
+    await asking.ask("SetPublishingMode", PublishingEnabled=True, SubscriptionIds=[number])
+    assert sorted(map(len, events(await asking.publish()))) == [1, 1, 1, 2]
 
 
 async def test_a_node_without_events_cannot_be_monitored_for_them(site, asking, number):

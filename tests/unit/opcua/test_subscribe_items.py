@@ -7,7 +7,9 @@ import pytest
 import pytest_asyncio
 from asyncua import ua
 
+from bridge.opcua import requests
 from bridge.opcua.settings import Limits
+from bridge.opcua.subscriptions import item_handlers
 from bridge.opcua.subscriptions.monitoring import MOST_PARTS
 from bridge.points.tree import Quality, Update
 from tests.unit.opcua.asking import Asking, codes, item, notified, settings, values
@@ -461,6 +463,44 @@ async def test_a_trigger_reports_what_samples_only(site, raw, number):
     site.set(station, "Info.Model", "M")
     site.set(station, "Info.Vendor", "W")
     assert await raw.changes() == [(1, "W"), (2, "M")]
+
+
+async def test_the_links_of_a_subscription_are_bounded(site, raw, number, monkeypatch):
+    monkeypatch.setattr(item_handlers, "MOST_LINKS", 3)
+    first, *others = await raw.follow(number, *[f"{site.station().path}.{ENERGY}"] * 5)
+
+    async def link(trigger: int, *added: int, removed: tuple[int, ...] = ()) -> list[str]:
+        response = await raw.ask(
+            "SetTriggering",
+            SubscriptionId=number,
+            TriggeringItemId=trigger,
+            LinksToAdd=list(added),
+            LinksToRemove=list(removed),
+        )
+        return [code.name for code in response.Parameters.AddResults]
+
+    assert await link(first, *others) == ["Good", "Good", "Good", "BadTooManyMonitoredItems"]
+    assert await link(others[3], first, removed=(others[2],)) == ["BadTooManyMonitoredItems"]
+    assert await link(first, others[3], removed=(others[0],)) == ["Good"]
+    await raw.ask("DeleteMonitoredItems", SubscriptionId=number, MonitoredItemIds=[first])
+    assert await link(others[0], *others[1:]) == ["Good"] * 3
+
+
+async def test_a_request_for_many_items_keeps_nobody_waiting(site, raw, number, monkeypatch):
+    made = await raw.follow(number, *[f"{site.station().path}.{ENERGY}"] * 2_000)
+    monkeypatch.setattr(requests, "SLICE", -1.0)
+    answered = []
+
+    async def ask(service: str, **parameters: object) -> None:
+        await raw.ask(service, SubscriptionId=number, MonitoredItemIds=made, **parameters)
+        answered.append(service)
+
+    async def look() -> None:
+        await raw.client.get_node(ua.NodeId("Bridge.StationsKnown", 2)).read_value()
+        answered.append("Read")
+
+    await asyncio.gather(ask("SetMonitoringMode", MonitoringMode=Mode.Sampling), look())
+    assert answered == ["Read", "SetMonitoringMode"]
 
 
 async def test_a_trigger_that_is_not_there_or_has_nothing_to_do_is_a_fault(raw, number):

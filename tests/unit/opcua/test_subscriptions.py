@@ -1,7 +1,9 @@
 """Subscriptions as their clients see them (OPC 10000-4 §5.14): intervals, publishing, owners, what is lost."""
 
 import asyncio
+import gc
 import math
+import weakref
 
 import pytest
 import pytest_asyncio
@@ -9,6 +11,7 @@ from asyncua import ua
 
 from bridge.opcua.settings import Limits
 from bridge.opcua.subscriptions.service import SLOWEST
+from bridge.opcua.subscriptions.subscription import LEFT_BEHIND
 from bridge.points.tree import Update
 from tests.unit.opcua.asking import LONG, Asking, codes, item, values
 from tests.unit.opcua.helpers import NOW, Changes, point
@@ -142,6 +145,36 @@ async def test_publishing_can_be_stopped_and_goes_on_with_what_was_queued(site, 
         result = await raw.publish()
     assert values(result) == [(1, None), (1, 1), (1, 2)]
     await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+
+
+@pytest.mark.parametrize("leave", ["delete", "disable"])
+async def test_what_was_left_over_and_has_gone_since_is_no_message(site, raw, leave):
+    number = (await raw.subscribe(MaxNotificationsPerPublish=1)).SubscriptionId
+    station = site.station()
+    ids = await raw.follow(number, f"{station.path}.{STATE}", f"{station.path}.Info.Id", f"{station.path}.Info.Model")
+    first = await raw.publish()
+    assert (first.MoreNotifications, values(first)) == (True, [(1, None)])
+    if leave == "delete":
+        await raw.ask("DeleteMonitoredItems", SubscriptionId=number, MonitoredItemIds=ids[1:])
+    else:
+        disabled = ua.MonitoringMode.Disabled
+        await raw.ask("SetMonitoringMode", SubscriptionId=number, MonitoringMode=disabled, MonitoredItemIds=ids[1:])
+    waiting = asyncio.create_task(raw.publish())
+    await _until(lambda: len(_session(site, number).publishing) == 1)
+    set_state(site, station, 3)
+    second = await waiting
+    assert (second.NotificationMessage.SequenceNumber, values(second)) == (2, [(1, 3)])
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+
+
+async def test_no_more_acknowledgements_are_taken_than_there_can_be_messages(start_site):
+    """U23"""
+    site = await start_site(limits=Limits(max_subscriptions_per_session=1, max_retransmissions=2))
+    async with site.client() as client:
+        number = (await Asking(client).subscribe(RequestedMaxKeepAliveCount=1)).SubscriptionId
+        assert len((await Asking(client).publish((number, 1), (number, 2))).Results) == 2
+        with pytest.raises(ua.uaerrors.BadTooManyOperations):
+            await Asking(client).publish((number, 1), (number, 2), (number, 3))
 
 
 async def test_the_subscription_of_a_higher_priority_is_served_first(site, raw):
@@ -296,6 +329,34 @@ async def test_a_user_takes_a_subscription_to_another_session(site, initial_valu
         assert codes(await new.ask("DeleteSubscriptions", SubscriptionIds=[number])) == ["Good"]
 
 
+async def test_a_session_without_subscriptions_has_nothing_to_wait_for(site):
+    station = site.station()
+    async with site.client("olga") as before, site.client("olga") as after:
+        old, new = Asking(before), Asking(after)
+        number = (await old.subscribe()).SubscriptionId
+        await old.follow(number, f"{station.path}.{STATE}")
+        assert await old.changes() == [(1, None)]
+        asked = [asyncio.create_task(old.publish()) for _ in range(3)]
+        await _until(lambda: len(_session(site, number).publishing) == 3)
+        await new.ask("TransferSubscriptions", SubscriptionIds=[number], SendInitialValues=True)
+        told, *others = await asyncio.gather(*asked, return_exceptions=True)
+        assert told.NotificationMessage.NotificationData[0].Status.name == "GoodSubscriptionTransferred"
+        assert [type(other) for other in others] == [ua.uaerrors.BadNoSubscription] * 2
+        message = await new.publish()
+        assert (message.NotificationMessage.SequenceNumber, message.AvailableSequenceNumbers) == (2, [1, 2])
+        await new.ask("DeleteSubscriptions", SubscriptionIds=[number])
+
+
+async def test_a_session_takes_over_no_more_subscriptions_than_it_may_create(start_site):
+    site = await start_site(limits=Limits(max_subscriptions_per_session=1))
+    async with site.client("olga") as before, site.client("olga") as after:
+        number = (await Asking(before).subscribe()).SubscriptionId
+        await Asking(after).subscribe()
+        taken = await Asking(after).ask("TransferSubscriptions", SubscriptionIds=[number], SendInitialValues=False)
+        assert [result.StatusCode.name for result in taken.Parameters.Results] == ["BadTooManySubscriptions"]
+        assert codes(await Asking(before).ask("DeleteSubscriptions", SubscriptionIds=[number])) == ["Good"]
+
+
 async def test_what_is_ones_own_cannot_be_transferred(raw):
     number = (await raw.subscribe()).SubscriptionId
     taken = await raw.ask("TransferSubscriptions", SubscriptionIds=[number, 999_999], SendInitialValues=True)
@@ -395,6 +456,50 @@ async def test_nothing_is_left_of_thousands_of_items(site, raw):
     assert monitoring.count == before[1] + 2_000
     await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
     await _until(lambda: (len(watch), monitoring.count) == before)
+
+
+@pytest.mark.parametrize("sampling", [0.0, -1.0, 3_600_000.0])
+async def test_items_that_are_deleted_unread_do_not_pile_up(site, raw, sampling):
+    """L03"""
+    station = site.station()
+    number = (await raw.subscribe(SLOWEST, PublishingEnabled=False)).SubscriptionId
+    await raw.follow(number, f"{station.path}.Info.Id")
+    for state in range(4):
+        made = await raw.follow(number, *[f"{station.path}.{STATE}"] * 400, sampling=sampling)
+        set_state(site, station, state)
+        await raw.ask("DeleteMonitoredItems", SubscriptionId=number, MonitoredItemIds=made)
+    subscription = service(site).subscriptions[number]
+    samplings = subscription._publishing, *subscription._samplings.values()
+    for kept in (subscription._waiting, *(each.dirty for each in samplings)):
+        assert len(kept) <= LEFT_BEHIND + 400
+    assert subscription.available()
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+
+
+async def test_nothing_waits_for_an_hour_to_sample_what_is_deleted(site, raw):
+    """L03"""
+    station = site.station()
+    number = (await raw.subscribe()).SubscriptionId
+    await raw.follow(number, f"{station.path}.{STATE}", sampling=3_600_000)
+    left = weakref.ref(service(site).subscriptions[number])
+    set_state(site, station, 3)
+    await raw.ask("DeleteSubscriptions", SubscriptionIds=[number])
+    await _until(lambda: gc.collect() >= 0 and left() is None)
+
+
+async def test_many_subscriptions_that_end_at_once_let_their_items_go_in_turns(site, raw):
+    path = f"{site.station().path}.{STATE}"
+    monitoring = service(site).monitoring
+    before = monitoring.count
+    ended = []
+    for _ in range(3):
+        number = (await raw.subscribe()).SubscriptionId
+        await raw.follow(number, *[path] * 100)
+        ended.append(service(site).subscriptions[number])
+    for subscription in ended:
+        service(site).delete(subscription)
+    assert monitoring.count == before + 300
+    await _until(lambda: monitoring.count == before)
 
 
 async def test_the_servers_service_level_is_the_bridges(site, client):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.opcua import encoding
-from bridge.opcua.wire import MAX_ELEMENTS, Reader
+from bridge.opcua.wire import MAX_ELEMENTS, MAX_NUMBERS, Reader
 
 V = ua.VariantType
 
@@ -212,9 +212,28 @@ def test_what_the_standard_forbids_is_malformed(method, data):
     assert caught.value.code == ua.StatusCodes.BadDecodingError
 
 
-def test_more_elements_than_anybody_needs_are_not_read():
-    array = bytes([0x83]) + struct.pack("<i", MAX_ELEMENTS) + bytes(MAX_ELEMENTS)
-    reader = Reader(array + array)
+def array(kind: int, count: int, element: bytes) -> bytes:
+    return bytes([0x80 | kind]) + struct.pack("<i", count) + element * count
+
+
+#: what is still read, and then is too much
+TOO_MUCH = {
+    "numbers": (array(3, MAX_NUMBERS, b"\0"), array(3, 1, b"\0")),
+    "texts": (array(12, MAX_ELEMENTS, bytes(4)), array(12, 1, bytes(4))),
+    "guids": (array(14, MAX_ELEMENTS, bytes(16)), array(14, 1, bytes(16))),
+    "localized texts": (array(21, MAX_ELEMENTS, b"\0"), array(21, 1, b"\0")),
+    "data values": (array(23, MAX_ELEMENTS, b"\0"), bytes([23, 0])),
+    "data values in each other": (bytes([23, 1]) * 40 + bytes([0]), array(23, MAX_ELEMENTS, b"\0")),
+    "dimensions": (
+        bytes([0xC3]) + struct.pack("<i", 1) + b"\0" + array(0, MAX_ELEMENTS, struct.pack("<i", 1))[1:],
+        bytes([0xC3]) + struct.pack("<i", 1) + b"\0" + struct.pack("<ii", 1, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize(("enough", "more"), TOO_MUCH.values(), ids=TOO_MUCH)
+def test_more_elements_than_anybody_needs_are_not_read(enough, more):
+    reader = Reader(enough + more)
     reader.variant()
     with pytest.raises(ServiceError) as caught:
         reader.variant()

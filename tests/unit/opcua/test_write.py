@@ -2,6 +2,7 @@
 
 import pytest
 from asyncua import ua
+from structlog.testing import capture_logs
 
 from bridge.errors import Refused
 from tests.unit.opcua.helpers import point, read, text, write
@@ -76,6 +77,16 @@ async def test_a_refusal_is_the_clients_status(site, client, status):
     path = f"{site.station().path}.Commands.Reset.Execute"
     site.writer.refusals[path] = Refused(status, "no")
     assert await write(client, (path, ua.Variant(True, V.Boolean))) == [status]
+
+
+async def test_refusals_of_a_request_are_one_line_of_the_log(site, client):
+    path = site.station().path
+    with capture_logs() as logs:
+        await write(client, (f"{path}.{INTERVAL}", text("bad")), *[("Nowhere", text("")), ("Nothing", text(""))] * 5)
+    refused = [line for line in logs if line["event"] == "opcua.write_refused"]
+    assert [(line["node"], line["status"], line["count"]) for line in refused] == [
+        (f"{path}.{INTERVAL}", "BadTypeMismatch", 11)
+    ]
 
 
 async def test_a_writer_that_breaks_does_not_break_the_other_writes(site, client):

@@ -115,7 +115,7 @@ CONNECTOR = """
     Transaction.Stop.Time                DateTime  R
     EV.EnergyTransfer                    String    R
     EV.DepartureTime                     DateTime  R
-    EV.Energy                            Double    R  Wh
+    EV.RequestedEnergy                   Double    R  Wh
     EV.Needs                             String    R
     EV.Schedule                          String    R
 """

@@ -231,6 +231,28 @@ async def test_an_end_of_2_that_was_kept_as_a_last_value_is_not_replaced_by_an_o
     assert rig.value("CP1.Connector2.Transaction.Stop.Id") == "T3"
 
 
+async def test_each_connectors_end_of_2_is_shown_where_only_a_later_one_of_another_was_kept(start):
+    """D02"""
+    rig = await start(ocpp=CONFIG)
+    async with connected(rig) as station:
+        await charge(station, "A", 3600, evse=1)
+        await charge(station, "B", 0, evse=2)
+        await charge(station, "C", 7200, evse=1)
+        await charge(station, "D", 10800, evse=1, ends=False)
+        await station.settle()
+    await rig.stop()
+    with sqlite3.connect(start.path) as db:
+        db.execute("DELETE FROM group_values WHERE path = 'CP1.Connector2'")
+    rig = await start(ocpp=CONFIG)
+    assert rig.values(TX, "Active", "Id", "Start.Id", "Stop.Id") == {
+        "Active": True,
+        "Id": "D",
+        "Start.Id": "D",
+        "Stop.Id": "C",
+    }
+    assert rig.value("CP1.Connector2.Transaction.Stop.Id") == "B"
+
+
 async def test_what_a_station_of_2_has_not_repeated_is_not_good(start, killed):
     """Its clock is a day ahead."""
     rig = await start(ocpp=CONFIG)

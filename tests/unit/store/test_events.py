@@ -68,3 +68,18 @@ async def test_events_outlive_a_restart(tmp_path):
     second = Store.open(tmp_path / "bridge.db", flush_interval=0.01)
     assert list(second.load_running_events()) == [event()]
     await second.close()
+
+
+async def test_a_transaction_that_was_lost_does_not_run_until_more_of_it_comes(store):
+    """B18"""
+    await store.put_event(event("T1", 0))
+    await store.put_event(event("T2", 0))
+    await store.lose_event_transaction("CP1", "T1")
+    assert [found.transaction_id for found in store.load_running_events()] == ["T2"]
+    assert store.events_of("CP1", "T1") == [event("T1", 0)]
+    await store.put_event(event("T1", 1))
+    assert [(found.transaction_id, found.seq_no) for found in store.load_running_events()] == [
+        ("T1", 0),
+        ("T2", 0),
+        ("T1", 1),
+    ]

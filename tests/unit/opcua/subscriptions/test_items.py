@@ -16,6 +16,7 @@ class Reporter:
     room: Room
     counts: Counts = field(default_factory=Counts)
     waiting: list[Item] = field(default_factory=list)
+    links: int = 0
 
     @property
     def waits(self):
@@ -121,6 +122,33 @@ def test_an_item_that_forgets_gives_its_room_back(leave):
     assert room.used == 3 * LENGTH
     leave(one)
     assert (room.used, one.queue) == (0, None)
+
+
+class Counted(bytes):
+    """Knows how often anybody asked how long such bytes are."""
+
+    asked = 0
+
+    def __len__(self) -> int:
+        Counted.asked += 1
+        return super().__len__()
+
+
+@pytest.mark.parametrize("discard_oldest", [True, False])
+def test_a_change_costs_a_long_queue_that_is_full_no_more_than_a_short_one(discard_oldest):
+    room = Room(100_000)
+    one = item(room, 1_000, discard_oldest=discard_oldest)
+    for _ in range(1_000):
+        one.put(Counted(encoded("0")))
+    Counted.asked = 0
+    for number in range(10):
+        one.put(Counted(encoded("0" * number)))
+    assert Counted.asked <= 100
+    assert room.used == one.held == sum(map(len, one.queue))
+    Counted.asked = 0
+    assert len(one.drain(5, 100_000)) == 5
+    assert Counted.asked <= 100
+    assert room.used == one.held == sum(map(len, one.queue))
 
 
 def test_a_message_gets_as_many_as_it_has_bytes_for_and_one_at_least():

@@ -155,6 +155,70 @@ def test_variables_whose_paths_would_be_the_same_are_told_apart(model):
     assert values(again) == {"Ctrlr.a_b~3": "9", "Ctrlr.a_b": "8"}
 
 
+def test_names_are_the_same_in_capital_and_small_letters(model):
+    model.report(report(entry("Enabled", "true", "AuthCtrlr", "boolean")))
+    named = {"component": {"name": "authctrlr"}, "variable": {"name": "ENABLED"}}
+    key = "AuthCtrlr.Enabled"
+    told = {"getVariableResult": [{"attributeStatus": "Accepted", "attributeValue": "false", **named}]}
+    assert values(model.results(told)) == {key: False}
+    (done,) = model.set(
+        {"setVariableData": [{**named, "attributeValue": "true"}]},
+        {"setVariableResult": [{"attributeStatus": "Accepted", **named, "component": {"name": "Ctrlr"}}]},
+    )
+    assert done.reading is None  # it is another component's
+    (done,) = model.set(
+        {"setVariableData": [{**named, "attributeValue": "true"}]},
+        {"setVariableResult": [{**named, "attributeStatus": "Accepted", "component": {"name": "AuthCtrlr"}}]},
+    )
+    assert done.reading is not None
+    assert values([done.reading]) == {key: True}
+    found = model.event({**named, "actualValue": "false"})
+    assert found is not None
+    assert values([found]) == {key: False}
+    assert values(model.report(report(entry("enabled", "true", "AUTHCTRLR", "boolean")))) == {key: True}
+    assert len(model) == 1
+
+
+def test_a_path_stays_with_its_variable_though_another_one_of_that_path_is_gone(model):
+    first, second, third = entry("V", "1", "A b"), entry("V", "2", "A_b"), entry("V", "3", "A.b")
+    model.report(report(first, second))
+    second_key = "Configuration.A_b.V~2"
+    assert model.forget({second_key}) == ["Configuration.A_b.V"]
+    assert model.at("Configuration.A_b.V") is None
+    assert model.forget({second_key}) == []
+    restarted = DeviceModel(Catalogue())
+    restarted.restore(Catalogue().read(model.keep()))
+    for after in (model, restarted):
+        assert after.at("Configuration.A_b.V") is None
+        assert values(after.report(report(second))) == {"A_b.V~2": "2"}
+        assert values(after.report(report(third))) == {"A_b.V~3": "3"}
+        assert values(after.report(report(first))) == {"A_b.V": "1"}
+        assert after.at("Configuration.A_b.V") is not None
+
+
+def test_all_attributes_of_a_variable_have_the_same_number(model):
+    both = [{"type": "Target", "value": "2"}, {"type": "Actual", "value": "3"}]
+    found = model.report(report(entry("V", "1", "A b"), entry("V", None, "A_b", attributes=both)))
+    assert values(found) == {"A_b.V": "1", "A_b.V~2.Target": "2", "A_b.V~2": "3"}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_has_the_name_of_an_attribute_or_a_property_has_a_path_that_no_order_changes(model, order):
+    entries = [
+        entry("V", attributes=[{"value": "7"}, {"type": "Target", "value": "8"}]),
+        {**entry("V", "9"), "variable": {"name": "V", "instance": "target"}},
+        {**entry("V", "10"), "variable": {"name": "V", "instance": "EURange"}},
+        entry("EngineeringUnits", "11", at={"instance": "V"}),
+    ]
+    assert values(model.report(report(*entries[::order]))) == {
+        "Ctrlr.V": "7",
+        "Ctrlr.V.Target": "8",
+        "Ctrlr.V.target_": "9",
+        "Ctrlr.V.EURange_": "10",
+        "Ctrlr.V.EngineeringUnits_": "11",
+    }
+
+
 def test_a_point_is_found_by_its_key_to_be_written(model):
     model.report(report(entry("Interval", "60", data_type="integer", minLimit=1, maxLimit=900)))
     described = model.at("Configuration.Ctrlr.Interval")
@@ -252,6 +316,17 @@ def test_a_secret_that_was_set_is_not_shown(model):
     assert (done.reading.value, done.reading.told) == (None, False)
 
 
+def test_what_can_only_be_written_is_hidden(model):
+    model.report(
+        report(entry("Key", attributes=[{"mutability": "WriteOnly"}]), entry("BasicAuthPassword"), entry("Plain"))
+    )
+    names = ["Key", "KEY", "BasicAuthPassword", "Plain", "Unheard"]
+    assert [model.hides(set_entry(name, "s")) for name in names] == [True, True, True, False, False]
+    model.forget(set())
+    assert model.hides(set_entry("Key", "s"))
+    assert not model.hides({})
+
+
 @pytest.mark.parametrize("odd", [None, 5, "x", {}, [None, 5, {}], [{"component": 5, "variable": []}]])
 def test_what_makes_no_sense_changes_nothing(model, odd):
     assert model.report({"reportData": odd}) == []
@@ -274,6 +349,7 @@ def test_stations_that_report_the_same_share_their_rows():
 def test_a_station_cannot_have_more_points_than_there_may_be(model):
     found = [reading for payload in parts(3000, 40) for reading in model.report(payload)]
     assert len(found) == len(model) == MAX_POINTS
+    assert model.left_out == 1000
 
 
 def test_a_station_of_1000_variables_takes_less_than_1_mb_beside_what_is_shared():

@@ -1,10 +1,13 @@
 """Reports in several messages, and the numbers of NotifyEvent."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.station.v2.reports import MAX_OPEN, EventNumbers, Reports
+from bridge.points.values import MAX_TEXT
+from bridge.station.v2.reports import MAX_OPEN, EventNumbers, Reports, json_of
 
 
 def part(number, count, request=1):
@@ -80,6 +83,37 @@ def test_reports_that_are_never_complete_cost_no_more():
     report = reports.open("NotifyReport", 500)
     assert report is not None
     assert report.missing == []
+
+
+def test_a_report_keeps_no_more_than_a_point_can_show_and_whole_entries_of_it():
+    reports = Reports()
+    small, large = {"n": 1}, {"text": "x" * (MAX_TEXT - 30)}
+    for number in range(50):
+        assert reports.take("R", part(number, 51), [large, small]) is None
+    report = reports.take("R", part(50, 51), [small])
+    assert report is not None
+    kept = report.items()
+    assert kept[:2] == [large, small]
+    assert len(json.dumps(kept)) < MAX_TEXT + 100
+    assert len(json_of(kept)) <= MAX_TEXT
+    for number in range(3):
+        text = reports.take("T", part(number, 3), ["y" * 50_000])
+    assert text is not None
+    assert "".join(text.items()) == "y" * MAX_TEXT
+
+
+def test_json_of_entries_has_those_that_there_is_room_for():
+    entries = [{"a": 1}, "x" * MAX_TEXT, [None], "y" * 60_000, "z" * 10_000]
+    assert json.loads(json_of(entries)) == [{"a": 1}, [None], "y" * 60_000]
+    assert json_of([]) == "[]"
+
+
+def test_what_was_given_up_does_not_come_back():
+    reports = Reports()
+    reports.take("R", part(0, 2), ["a"])
+    reports.clear()
+    assert reports.open("R", 1) is None
+    assert reports.take("R", part(1, 2), ["b"]) is None
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,19 @@ def test_a_car_that_has_gone_leaves_the_connector_available_before_its_transacti
     assert state(report("Available", since=10.0, time=30.0), running) == "Available"
 
 
+def test_a_car_that_has_gone_without_a_charge_leaves_the_connector_available():
+    assert state(report("Available", since=30.0), ChargingReport("EVConnected", 20.0)) == "Available"
+    assert state(report("Available", since=10.0), ChargingReport("EVConnected", 20.0)) == "Preparing"
+
+
+def test_a_transaction_without_a_car_waits_for_it_while_its_connector_stays_available():
+    """It began before the car came; the connector is told to be Available once more."""
+    for told in ("Idle", ""):
+        waiting = ChargingReport(told, 20.0)
+        assert state(report("Available", since=10.0, time=30.0), waiting) == "Preparing"
+        assert state(report("Available", since=30.0), waiting) == "Available"
+
+
 def test_the_car_of_a_transaction_that_has_ended_is_finishing_and_the_next_one_is_not():
     ended = ChargingReport("EVConnected", 20.0, charged=True, ended=True)
     assert state(report("Occupied", since=10.0), ended) == "Finishing"

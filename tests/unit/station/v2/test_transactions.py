@@ -50,7 +50,9 @@ def take(transactions: Transactions, payload: dict[str, Any]) -> Taken:
 
 
 def shown(state: TransactionState, *, current: bool = True) -> dict[str, Any]:
-    return {key.removeprefix("Transaction."): value for key, value, _ in points(state, T0, current=current)}
+    """What is known, by point."""
+    found = points(state, current=current, ended=True)
+    return {key.removeprefix("Transaction."): value for key, value, _ in found if value is not None}
 
 
 #: a charge of 15 kWh as a station tells it when nothing goes wrong
@@ -261,6 +263,14 @@ def test_the_points_that_it_leaves_behind_say_that_nothing_runs():
         "Transaction.Id": "",
         "Transaction.IdTag": "",
         "Transaction.ChargingState": "",
+        "Transaction.MissedEvents": 0,
+        "Transaction.Energy": None,
+        "Transaction.TimeCharging": None,
+        "Transaction.Cost": None,
+        "Transaction.Currency": None,
+        "Transaction.PriorityCharging": None,
+        "Transaction.Start.Authorization": None,
+        "Transaction.Start.ParentIdTag": None,
     }
 
 
@@ -385,15 +395,37 @@ def test_a_transaction_that_the_station_no_longer_knows_is_closed():
     take(transactions, CHARGE[0])
     closed = transactions.close("T1", T0 + 50)
     assert closed is not None
-    assert (closed.ended, closed.end_time, closed.reason) == (True, T0 + 50, "")
+    assert (closed.ended, closed.end_time, closed.reason) == (True, T0, "Unknown")
     assert transactions.close("T1", T0 + 60) is None
     assert shown(closed)["Active"] is False
+    taken = take(transactions, CHARGE[5])
+    assert taken.ended
+    assert (closed.lost, closed.end_time, closed.reason) == (False, T0 + 100, "MasterPass")
+
+
+def test_a_transaction_that_was_closed_runs_again_where_the_station_tells_more_of_it_afterwards():
+    transactions = Transactions()
+    take(transactions, CHARGE[0])
+    transactions.close("T1", T0 + 15)
+    assert take(transactions, CHARGE[1]).state.ended  # of before
+    assert not take(transactions, CHARGE[2]).state.ended
+    assert [state.id for state in transactions] == ["T1"]
+
+
+def test_a_later_start_at_its_connector_closes_a_transaction_for_good():
+    transactions = Transactions()
+    take(transactions, CHARGE[0])
+    taken = take(transactions, second(event("Started", 0, 7200, evse={"id": 2, "connectorId": 1})))
+    assert (taken.current, taken.changed, taken.closed) == (True, True, "T1")
+    late = take(transactions, event("Updated", 6, 9000))
+    assert (late.current, late.closed) == (False, "T1")
+    assert [state.id for state in transactions] == ["T2"]
 
 
 def test_memory_is_bounded():
     transactions = Transactions()
     for number in range(2 * MAX_RUNNING):
-        take(transactions, event("Started", 0, number, {"transactionId": f"R{number}"}, evse={"id": 1}))
+        take(transactions, event("Started", 0, number, {"transactionId": f"R{number}"}, evse={"id": 9 + number}))
         take(transactions, event("Ended", 0, number, {"transactionId": f"E{number}"}, evse={"id": 2}))
     assert len(list(transactions)) == MAX_RUNNING
     assert len([number for number in range(2 * MAX_RUNNING) if transactions.get(f"E{number}")]) == MAX_ENDED
