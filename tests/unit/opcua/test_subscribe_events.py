@@ -310,12 +310,14 @@ async def test_who_listens_to_an_area_or_a_station_hears_of_what_changes_in_ther
 
 
 async def told(asking) -> list[tuple[int, dict[str, int]]]:
-    """ClientHandle and changes of each event."""
-    data = (await asking.publish()).NotificationMessage.NotificationData
-    (listed,) = [each for each in data if isinstance(each, ua.EventNotificationList)]
+    """ClientHandle and changes of each event; a keep-alive may come before them."""
+    events: list[ua.EventFieldList] = []
+    while not events:
+        data = (await asking.publish()).NotificationMessage.NotificationData
+        events = [event for each in data if isinstance(each, ua.EventNotificationList) for event in each.Events]
     return sorted(
         (event.ClientHandle, {change.Affected.Identifier: change.Verb for change in event.EventFields[0].Value})
-        for event in listed.Events
+        for event in events
     )
 
 
