@@ -2,25 +2,21 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import npm
 from benchmarks.ocpp.generator import Generator, generator
-from benchmarks.processes import Child, RunningBridge, bridge_of, free_port, module, running
+from benchmarks.processes import Child, RunningBridge, bridge_of, cpu_time, free_port, module, running
 from bridge.project import init
 
 OURS, OCPP, RPC = "ours", "ocpp", "ocpp-rpc"
 ALL = (OURS, OCPP, RPC)
 NODE_FOLDER = Path(__file__).with_name("node")
-#: a mark with the lock file that was installed, so that it is done once
-INSTALLED = NODE_FOLDER / "node_modules" / ".lock-installed"
-CPU_CLOCK = 2  # CPUCLOCK_SCHED (clock_getcpuclockid(3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +29,8 @@ class Server:
     endpoint: str = ""
 
     def cpu(self) -> float:
-        """CPU time so far in s of all threads: what /proc/<pid>/stat counts in steps of 10 ms, to the nanosecond."""
-        return time.clock_gettime((~self.child.pid << 3) | CPU_CLOCK)
+        """CPU time so far in s, of all threads."""
+        return cpu_time(self.child.pid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +43,7 @@ class Site:
 
 def unavailable() -> str:
     """Why there is no ocpp-rpc here; "" if there is. Installs it when it is first asked for."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        return "Node.js and npm are not installed"
-    lock = (NODE_FOLDER / "package-lock.json").read_text(encoding="utf-8")
-    if INSTALLED.is_file() and INSTALLED.read_text(encoding="utf-8") == lock:
-        return ""
-    print("npm ci in benchmarks/ocpp/node.", flush=True)
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=NODE_FOLDER, capture_output=True, text=True, timeout=240, check=False)
-    if done.returncode:
-        return f"npm ci failed: {done.stderr.strip().splitlines()[-1:]}"
-    INSTALLED.write_text(lock, encoding="utf-8")
-    return ""
+    return npm.unavailable(NODE_FOLDER)
 
 
 @contextmanager

@@ -3,25 +3,21 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks import npm
 from benchmarks.opcua import site
-from benchmarks.processes import Child, running
+from benchmarks.processes import Child, cpu_time, running
 
 OURS, ASYNCUA, NODE = "ours", "asyncua", "node-opcua"
 ALL = (OURS, ASYNCUA, NODE)
 NODE_FOLDER = Path(__file__).with_name("node")
-#: a mark with the lock file that was installed, so that it is done once
-INSTALLED = NODE_FOLDER / "node_modules" / ".lock-installed"
 HEAP = 8192  # MB that node may use; its own limit would stop it at a million nodes
-CPU_CLOCK = 2  # CPUCLOCK_SCHED (clock_getcpuclockid(3))
 
 
 class Server:
@@ -31,12 +27,12 @@ class Server:
         self.name = name
         self.child = child
         self.endpoint: str = child.answer()["endpoint"]
-        self._clock = (~pid << 3) | CPU_CLOCK
+        self._pid = pid
         self._schedule = Path(f"/proc/{pid}/schedstat")
 
     def cpu(self) -> float:
-        """CPU time so far in s of all threads: what /proc/<pid>/stat counts in steps of 10 ms, to the nanosecond."""
-        return time.clock_gettime(self._clock)
+        """CPU time so far in s, of all threads."""
+        return cpu_time(self._pid)
 
     def waited(self) -> float:
         """Time so far in s that it could have run but the core was another's; 0 where the system does not tell."""
@@ -55,19 +51,7 @@ class Server:
 
 def unavailable() -> str:
     """Why there is no node-opcua here; "" if there is. Installs it when it is first asked for."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        return "Node.js and npm are not installed"
-    lock = (NODE_FOLDER / "package-lock.json").read_text(encoding="utf-8")
-    if INSTALLED.is_file() and INSTALLED.read_text(encoding="utf-8") == lock:
-        return ""
-    print("npm ci in benchmarks/opcua/node; this takes half a minute.", flush=True)
-    command = [npm, "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=NODE_FOLDER, capture_output=True, text=True, timeout=240, check=False)
-    if done.returncode:
-        return f"npm ci failed: {done.stderr.strip().splitlines()[-1:]}"
-    INSTALLED.write_text(lock, encoding="utf-8")
-    return ""
+    return npm.unavailable(NODE_FOLDER, "--omit=optional")
 
 
 @contextmanager
