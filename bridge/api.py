@@ -16,6 +16,7 @@ own field names.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "AuthorizeRequest",
     "BootNotificationAnswer",
     "BootNotificationRequest",
+    "BridgeAccess",
     "DataTransferAnswer",
     "DataTransferRequest",
     "Request",
@@ -31,6 +33,8 @@ __all__ = [
     "StartTransactionRequest",
     "Station",
     "StopTransactionRequest",
+    "Token",
+    "Tokens",
 ]
 
 AuthorizationStatus = Literal[
@@ -66,6 +70,10 @@ class Station(Protocol):
     @property
     def id(self) -> str:
         """The station's OCPP identity, as it connected."""
+
+    @property
+    def area(self) -> str:
+        """The folders that config.toml puts the station in (`Depot/Hall 1`); "": none."""
 
     async def read(self, path: str) -> Value:
         """The value of the point at `path` below the station (`Connector1.Status.State`); None: no value yet.
@@ -221,6 +229,38 @@ class DataTransferAnswer(Answer):
     data: Any = field(default=None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An entry of the token list (`ocpp-bridge tokens`). Tokens and their kinds are told apart without regard to case.
+
+    `id_token_type`: the kind that it must be in 2.x, "" for any. `areas`: where it may charge, () for everywhere; an
+    area includes those below it.
+    """
+
+    id_token: str
+    id_token_type: str = ""
+    parent_id_token: str = ""  # 1.6's parentIdTag, 2.x's groupIdToken
+    parent_id_token_type: str = "Central"  # noqa: S105 - OCPP's name of a kind of token
+    expiry: float | None = None  # Unix seconds
+    areas: tuple[str, ...] = ()
+    blocked: bool = False
+    note: str = ""
+
+
+class Tokens(Protocol):
+    """The token list of the bridge (`ocpp-bridge tokens`), to be read."""
+
+    async def find(self, id_token: str, id_token_type: str = "") -> Token | None:
+        """The token's entry as it is now; None: it is not in the list. Raises RuntimeError where the store fails."""
+
+
+class BridgeAccess(Protocol):
+    """What a script may use of the bridge itself, from `started` on."""
+
+    @property
+    def tokens(self) -> Tokens: ...
+
+
 class RequestHandler:
     """Base of a script's `Handler`. Override what the site decides; each may be `async def` or plain `def`.
 
@@ -229,8 +269,15 @@ class RequestHandler:
 
     `async def` is what can use the station (`await request.station.call(…)`); it must not block. Plain `def`
     runs in a thread of its own, several at once, so it may block, on a database for example. One instance
-    serves every station, and requests overlap.
+    serves every station, and requests overlap. A new instance takes its place when a file has changed or a script
+    hangs, so what has to last longer than the instance is kept elsewhere.
+
+    `settings` and `bridge` are there before `__init__` runs; a setting that is wrong is said by raising ValueError.
     """
+
+    #: the table [handlers.settings.<the file's name without .py>] of config.toml
+    settings: Mapping[str, Any] = MappingProxyType({})
+    bridge: BridgeAccess
 
     #: method → the class that it has to return (or None)
     answers: ClassVar[Mapping[str, type[Answer]]] = {

@@ -1,8 +1,8 @@
-"""Runs one method of a script: at most so long, and whatever it raises is an outcome, not an exception.
+"""Runs one method of a script, and whatever it raises is an outcome, not an exception.
 
-An `async def` runs as a task of the bridge's loop, a plain `def` in a thread, so that a blocking library
-stops nobody but itself. What neither can do is end a script by force: an `async def` that blocks holds the
-loop, a thread that hangs stays until it returns. Only a process can be killed.
+An `async def` runs as a task of the loop, a plain `def` in a thread, so that a blocking library stops nobody
+but itself. What neither can do is end a script by force: an `async def` that blocks holds the loop, a thread
+that hangs stays until it returns. Only a process can be killed.
 """
 
 import asyncio
@@ -23,11 +23,19 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
 
 
+class TakenBack(Exception):  # noqa: N818 - named for what happened
+    """The method was not called."""
+
+
 class Calls:
-    """Runs methods. `timeout` in seconds, for each; `threads` bounds the plain methods that run at once."""
+    """Runs methods. `timeout` in seconds, for each; `threads` bounds the plain methods that run at once.
+
+    `hung` is how many threads run whose outcome nobody waits for any more.
+    """
 
     def __init__(self, timeout: float, *, threads: int = THREADS) -> None:
         self.timeout = timeout
+        self.hung = 0
         self._free = asyncio.Semaphore(threads)
         self._late: set[asyncio.Task[Outcome]] = set()
 
@@ -37,7 +45,7 @@ class Calls:
         Raises CancelledError only if the caller itself is cancelled.
         """
         # A task of its own: a script that catches our cancellation, or cancels itself, changes nothing here.
-        task = asyncio.create_task(self._outcome(method, arguments))
+        task = asyncio.create_task(self.outcome(method, *arguments))
         try:
             await asyncio.wait({task}, timeout=self.timeout)
         finally:
@@ -49,10 +57,27 @@ class Calls:
             return task.result()
         return Outcome(error=TimeoutError(f"no answer within {self.timeout:g} s"))
 
-    async def _outcome(self, method: Callable[..., Any], arguments: tuple[object, ...]) -> Outcome:
+    async def outcome(
+        self,
+        method: Callable[..., Any],
+        *arguments: object,
+        first: Callable[[], bool] = lambda: True,
+        waits: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        """The outcome whenever it comes, in the caller's own task.
+
+        The method is not called if `first`, which is called just before, returns False; the error is TakenBack then.
+        `waits` is called before it has to wait for a thread.
+        """
         try:
             if inspect.iscoroutinefunction(method):
-                return Outcome(await method(*arguments))
+                return Outcome(await method(*arguments)) if first() else Outcome(error=TakenBack())
+            if self._free.locked():
+                waits()
+            await self._free.acquire()
+            if not first():
+                self._free.release()
+                return Outcome(error=TakenBack())
             value, error = await self._in_thread(method, arguments)
             # A plain function that returns a coroutine is how a decorated `async def` looks.
             return Outcome(await value if inspect.isawaitable(value) else value, error)
@@ -61,7 +86,7 @@ class Calls:
             return Outcome(error=error)
 
     async def _in_thread(self, method: Callable[..., Any], arguments: tuple[object, ...]) -> Outcome:
-        await self._free.acquire()
+        """Gives the place in `_free`, which the caller has taken, back by itself."""
         loop = asyncio.get_running_loop()
         finished: asyncio.Future[Outcome] = loop.create_future()
         context = contextvars.copy_context()
@@ -70,6 +95,8 @@ class Calls:
             self._free.release()
             if not finished.done():
                 finished.set_result(outcome)
+            else:
+                self.hung -= 1
 
         def work() -> None:
             try:
@@ -85,4 +112,8 @@ class Calls:
         except RuntimeError:  # the system has no thread left
             self._free.release()
             raise
-        return await finished
+        try:
+            return await finished
+        except asyncio.CancelledError:
+            self.hung += 1
+            raise

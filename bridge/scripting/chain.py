@@ -1,10 +1,8 @@
 """The scripts in order: the first answer that is not None wins, and a script that fails is passed over."""
 
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Literal
 
-import msgspec
 import structlog
 
 from bridge.api import (
@@ -13,16 +11,14 @@ from bridge.api import (
     BootNotificationAnswer,
     DataTransferAnswer,
     Request,
-    RequestHandler,
+    Station,
 )
-from bridge.scripting.calling import Calls, Outcome
-from bridge.scripting.loading import LoadedScript, line_in, summary
+from bridge.scripting.host import Host
+from bridge.scripting.losses import LOSSES, Losses
+from bridge.scripting.outcome import Failure
+from bridge.scripting.states import States
 
 OnError = Literal["next", "reject"]
-
-# Characters. A script may raise with a whole web page for its message.
-LAST_ERROR_LENGTH = 500
-TRACEBACK_LENGTH = 10_000
 
 #: method → what `on_error = "reject"` answers in place of a script that failed
 REJECTIONS: Mapping[str, Answer] = {
@@ -36,85 +32,115 @@ REJECTIONS: Mapping[str, Answer] = {
 log = structlog.get_logger(__name__)
 
 
-class Chain:
-    """Asks scripts in order, and counts what fails.
+class Chains:
+    """Which scripts are asked about a station: its own chain, else that of its area, else everyone's.
 
-    `timeout` is each script's, in seconds. `on_failure` is called with each failure's text, on the loop.
+    Of several areas that a station lies in (`Depot`, `Depot/Hall 1`) the longest counts. A chain takes the place of
+    the more general one; the two are not joined.
     """
 
     def __init__(
         self,
-        scripts: Sequence[LoadedScript],
-        *,
-        timeout: float,
-        on_error: OnError = "next",
-        on_failure: Callable[[str], None] | None = None,
+        everyone: Sequence[str],
+        areas: Mapping[str, Sequence[str]] | None = None,
+        stations: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.scripts = tuple(scripts)
-        self.errors = 0
-        self.last_error = ""
-        self._calls = Calls(timeout)
+        self._everyone = tuple(everyone)
+        self._areas = {area: tuple(names) for area, names in (areas or {}).items()}
+        self._stations = {identity: tuple(names) for identity, names in (stations or {}).items()}
+
+    def names(self) -> tuple[str, ...]:
+        """All scripts, each once."""
+        return tuple(dict.fromkeys(name for chain in self._all() for name in chain))
+
+    def _all(self) -> Iterator[tuple[str, ...]]:
+        yield self._everyone
+        yield from self._areas.values()
+        yield from self._stations.values()
+
+    def of(self, station: Station) -> tuple[str, ...]:
+        """The chain that is asked about this station."""
+        own = self._stations.get(station.id)
+        if own is not None:
+            return own
+        area = station.area if self._areas else ""
+        while area:
+            if area in self._areas:
+                return self._areas[area]
+            area = area.rpartition("/")[0]
+        return self._everyone
+
+
+class Asking:
+    """Asks the scripts of a chain in order, and counts what fails. `passed_over` hears of a script and the station
+    about which it is not asked for a while.
+    """
+
+    def __init__(
+        self,
+        chains: Chains,
+        host: Host,
+        states: States,
+        losses: Losses,
+        on_error: OnError,
+        passed_over: Callable[[str, str], None],
+    ) -> None:
+        self._chains = chains
+        self._host = host
+        self._states = states
+        self._losses = losses
         self._on_error = on_error
-        self._on_failure = on_failure
+        self._passed_over = passed_over
 
     async def ask(self, method: str, request: Request) -> Answer | None:
         """The first script's answer to one of `RequestHandler.answers`; None: nobody decided."""
-        for script in self.scripts:
-            handler = script.method(method)
-            if handler is None:
+        station, losses = request.station.id, self._losses
+        for name in self._chains.of(request.station):
+            if not self._host.has(name, method):
                 continue
-            outcome = checked(method, await self._calls.run(handler, request))
-            if outcome.error is not None:
-                self._failed(script, method, outcome.error, station=request.station.id)
-                if self._on_error == "reject":
-                    return REJECTIONS[method]
-            elif outcome.value is not None:
-                answer: Answer = outcome.value
-                return answer
+            if not self._states.is_off(name) and not losses.is_off(name, station):
+                careful = losses.caution(name, station)
+                answer, failure = await self._host.run(name, method, request, careful=careful)
+                if failure is None:
+                    losses.answered(name, station)
+                    self._states.succeeded(name)
+                    if answer is not None:
+                        return answer
+                    continue
+                self.failed(name, method, failure, station=station)
+                if losses.is_off(name, station):
+                    self._note_off(name, station)  # what it has failed with has taken its place
+            if self._on_error == "reject":
+                return REJECTIONS[method]
         return None
 
-    async def tell(self, hook: str) -> None:
-        """Runs `started` or `stopped` of every script; one that fails is logged and counted, no more."""
-        for script in self.scripts:
-            handler = script.method(hook)
-            if handler is None:
-                continue
-            outcome = await self._calls.run(handler)
-            if outcome.error is not None:
-                self._failed(script, hook, outcome.error)
+    def failed(self, name: str, method: str, failure: Failure, **about: str) -> None:
+        """A call, or a hook, has failed."""
+        if failure.left:
+            log.info("handler.left_by_its_station", script=name, method=method, **about)
+            return
+        log.error(
+            "handler.failed",
+            script=name,
+            method=method,
+            **about,
+            error=failure.what,
+            **({"exception": failure.trace} if failure.trace else {}),
+        )
+        if self._states.failed(name, method, failure):
+            log.error("handler.disabled", script=name)
 
-    def _failed(self, script: LoadedScript, method: str, error: BaseException, **about: str) -> None:
-        line = line_in(script.path, error)
-        place = f"{script.name}: line {line}" if line else script.name
-        self.errors += 1
-        self.last_error = f"{place}: {method}: {summary(error)}"[:LAST_ERROR_LENGTH]
-        # As text, not as exc_info: a renderer may print every frame's variables, tokens and keys among them,
-        # and for a long message it may take minutes, on the loop.
-        trace = "".join(traceback.format_exception(error))[:TRACEBACK_LENGTH]
-        log.error("handler.failed", script=script.name, method=method, **about, exception=trace)
-        if self._on_failure is not None:
-            self._on_failure(self.last_error)
+    def lost(self, suspects: Collection[tuple[str, str]]) -> None:
+        """One of these, of a script and a station, has cost the scripts their process."""
+        pairs, scripts = self._losses.count(suspects)
+        for name, station in pairs:
+            log.error("handler.passed_over", script=name, station=station)
+            self._note_off(name, station)
+            self._passed_over(name, station)
+        for name in scripts:
+            log.error("handler.disabled", script=name)
+            self._states.switch_off(name, "switched off for a while: it ends or blocks its process again and again")
 
-
-def checked(method: str, outcome: Outcome) -> Outcome:
-    """The outcome itself if it holds an answer of the method's type with values of the right types, or None.
-
-    Goes through JSON, as the answer will on its way to the station: what that cannot carry is a failure here,
-    and nothing that the script may still change is left in the answer.
-    """
-    value, error = outcome
-    if value is None or error is not None:
-        return outcome
-    expected = RequestHandler.answers[method]
-    if type(value) is not expected:  # a script's own subclass could not leave the script's process
-        wrong = f"returned {_kind(value)}, not {expected.__name__} or None"
-        return Outcome(error=TypeError(wrong))
-    try:
-        return Outcome(msgspec.json.decode(msgspec.json.encode(value), type=expected))
-    # msgspec's own errors, and whatever a script's object raises while it is encoded
-    except Exception as wrong_value:  # noqa: BLE001
-        return Outcome(error=wrong_value)
-
-
-def _kind(value: Any) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    def _note_off(self, name: str, station: str) -> None:
+        what = f"not asked about {station} for a while: it has ended or blocked its process {LOSSES} times with it"
+        self._states.note(name, what)

@@ -6,15 +6,16 @@ import inspect
 import sys
 import traceback
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
-from bridge.api import RequestHandler
+from bridge.api import BridgeAccess, RequestHandler
 from bridge.errors import Problem, ProjectError
+from bridge.scripting.sources import Bundle
 
 HOOKS = ("started", "stopped")
 CONTRACT = (*RequestHandler.answers, *HOOKS)
@@ -31,6 +32,10 @@ class LoadedScript:
     path: Path
     handler: RequestHandler
 
+    def methods(self) -> list[str]:
+        """The methods of the contract that it has."""
+        return [name for name in CONTRACT if self.method(name) is not None]
+
     def method(self, name: str) -> Callable[..., Any] | None:
         """The script's own method of this name; None where it leaves the base class's."""
         if getattr(type(self.handler), name) is getattr(RequestHandler, name):
@@ -39,21 +44,51 @@ class LoadedScript:
         return method
 
 
-def load_script(path: Path) -> LoadedScript:
-    """Runs the file and makes its `Handler`.
+def load_script(
+    path: Path,
+    *,
+    name: str = "",
+    text: bytes | None = None,
+    settings: Mapping[str, Any] | None = None,
+    bridge: BridgeAccess | None = None,
+) -> LoadedScript:
+    """Runs the file (or the `text` that it had) and makes its `Handler`, which finds its settings there.
 
     Raises ProjectError with every problem that was found; a script that cannot be run has just one.
     """
-    tree = _parse(path)
+    tree = _parse(path, text)
     handler_class = _handler_class(path, tree, _execute(path, tree))
     problems = list(_method_problems(path, tree, handler_class))
     if problems:
         raise ProjectError(problems)
+    handler = handler_class.__new__(handler_class)
+    handler.settings = MappingProxyType(dict(settings or {}))
+    if bridge is not None:
+        handler.bridge = bridge
     try:
-        handler = handler_class()
+        handler_class.__init__(handler)  # now that its settings are there
     except (Exception, SystemExit) as error:
         raise _failed(path, error) from error
-    return LoadedScript(path.name, path, handler)
+    return LoadedScript(name or path.name, path, handler)
+
+
+def load_all(
+    bundle: Bundle,
+    settings: Mapping[str, Mapping[str, Any]],
+    bridge: BridgeAccess,
+    begins: Callable[[int], None] = lambda number: None,
+) -> tuple[dict[str, LoadedScript], list[Problem]]:
+    """All scripts of a bundle, and what is wrong with some. `begins` hears the number of each, from 1 on."""
+    scripts: dict[str, LoadedScript] = {}
+    problems: list[Problem] = []
+    for number, (name, source) in enumerate(bundle.scripts.items(), 1):
+        begins(number)
+        table = settings.get(Path(name).stem, {})
+        try:
+            scripts[name] = load_script(Path(source.path), name=name, text=source.text, settings=table, bridge=bridge)
+        except ProjectError as error:
+            problems += error.problems
+    return scripts, problems
 
 
 def line_in(path: Path, error: BaseException) -> int | None:
@@ -71,9 +106,9 @@ def summary(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()
 
 
-def _parse(path: Path) -> ast.Module:
+def _parse(path: Path, text: bytes | None) -> ast.Module:
     try:
-        return ast.parse(path.read_bytes(), str(path))
+        return ast.parse(path.read_bytes() if text is None else text, str(path))
     except OSError as error:
         raise ProjectError([Problem(str(path), "", f"cannot be read: {error.strerror}")]) from error
     except Exception as error:  # SyntaxError, and what the parser says of null bytes and deep nesting

@@ -32,6 +32,10 @@ class FakeStation:
     def id(self) -> str:
         return "CP001"
 
+    @property
+    def area(self) -> str:
+        return "Depot/Hall 1"
+
     async def read(self, path: str) -> Value:
         return self.points[path]
 
@@ -53,6 +57,12 @@ def station() -> Iterator[FakeStation]:
 @pytest.fixture
 def request_(station: FakeStation) -> AuthorizeRequest:
     return AuthorizeRequest(station=station, version="1.6", payload={"idTag": "04A2B3C4"}, id_token="04A2B3C4")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of scripts is never taken for blocked, however busy the machine is."""
+    monkeypatch.setattr("bridge.scripting.remote.PATIENCE", 60.0)
 
 
 @pytest.fixture

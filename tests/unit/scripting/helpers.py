@@ -1,11 +1,11 @@
 """What the tests of the chain share: small scripts, and a chain made of files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge.scripting.chain import Chain, OnError
-from bridge.scripting.loading import load_script
+from bridge.scripting.chain import Chains
+from bridge.scripting.runner import Options, ScriptRunner
 
 Script = Callable[..., Path]
 
@@ -17,5 +17,14 @@ LONG = 30.0  # a limit that no test reaches
 SHORT = 0.05
 
 
-def chain(*paths: Path, timeout: float = LONG, on_error: OnError = "next", **more: Any) -> Chain:
-    return Chain([load_script(path) for path in paths], timeout=timeout, on_error=on_error, **more)
+def inline(paths: Sequence[Path], **options: Any) -> ScriptRunner:
+    """The scripts of these files in one chain, in the tests' own process, where they may meet the tests."""
+    by_name = {path.name: path for path in paths}
+    return ScriptRunner(Chains(tuple(by_name)), by_name.__getitem__, Options(isolation="inline", **options))
+
+
+async def chain(*paths: Path, **options: Any) -> ScriptRunner:
+    """The chain of these files, which has started."""
+    runner = inline(paths, **{"timeout": LONG, **options})
+    await runner.start()
+    return runner

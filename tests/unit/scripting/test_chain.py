@@ -17,7 +17,9 @@ from bridge.api import (
     StartTransactionRequest,
     StopTransactionRequest,
 )
-from bridge.scripting.chain import LAST_ERROR_LENGTH, REJECTIONS, TRACEBACK_LENGTH
+from bridge.scripting.chain import REJECTIONS
+from bridge.scripting.outcome import TRACEBACK_LENGTH
+from bridge.scripting.states import LAST_ERROR_LENGTH
 from tests.unit.scripting.helpers import ACCEPTS, BLOCKS, PASSES, Script, chain
 
 # order
@@ -37,7 +39,7 @@ from tests.unit.scripting.helpers import ACCEPTS, BLOCKS, PASSES, Script, chain
 async def test_the_first_answer_that_is_not_none_wins(
     script: Script, request_: AuthorizeRequest, bodies: Sequence[str], status: str | None
 ) -> None:
-    asked = chain(*(script(body, f"s{index}") for index, body in enumerate(bodies)))
+    asked = await chain(*(script(body, f"s{index}") for index, body in enumerate(bodies)))
     answer = await asked.ask("authorize", request_)
     assert (None if answer is None else answer.status) == status  # type: ignore[attr-defined]
     assert asked.errors == 0
@@ -56,11 +58,12 @@ async def test_the_first_answer_that_is_not_none_wins(
     ids=["async def", "plain def", "plain def that returns a coroutine"],
 )
 async def test_a_method_may_be_async_or_plain(script: Script, request_: AuthorizeRequest, body: str) -> None:
-    assert await chain(script(body)).ask("authorize", request_) == Authorization.blocked()
+    asked = await chain(script(body))
+    assert await asked.ask("authorize", request_) == Authorization.blocked()
 
 
 async def test_every_request_reaches_its_method(script: Script, request_: AuthorizeRequest) -> None:
-    asked = chain(
+    asked = await chain(
         script(
             """\
             async def boot_notification(self, request):
@@ -126,7 +129,7 @@ async def test_a_script_that_fails_is_passed_over_logged_and_counted(
     """H01, H02."""
     told: list[str] = []
     bad = script(f"{style} authorize(self, request):\n    {statement}", "bad")
-    asked = chain(bad, script(BLOCKS, "good"), on_failure=told.append)
+    asked = await chain(bad, script(BLOCKS, "good"), on_failure=told.append)
     with capture_logs() as logs:
         assert await asked.ask("authorize", request_) == Authorization.blocked()
     assert asked.errors == 1
@@ -141,7 +144,7 @@ async def test_a_script_that_fails_is_passed_over_logged_and_counted(
 async def test_a_failure_names_the_line_in_the_script_and_its_log_the_traceback(
     script: Script, request_: AuthorizeRequest
 ) -> None:
-    asked = chain(script("async def authorize(self, request):\n    x = 1\n    return int(request.id_token)"))
+    asked = await chain(script("async def authorize(self, request):\n    x = 1\n    return int(request.id_token)"))
     with capture_logs() as logs:
         assert await asked.ask("authorize", request_) is None
     assert asked.last_error == (
@@ -151,13 +154,13 @@ async def test_a_failure_names_the_line_in_the_script_and_its_log_the_traceback(
 
 
 async def test_a_failure_from_a_library_names_the_scripts_own_line(script: Script, request_: AuthorizeRequest) -> None:
-    asked = chain(script("def authorize(self, request):\n    re.compile('(')"))
+    asked = await chain(script("def authorize(self, request):\n    re.compile('(')"))
     await asked.ask("authorize", request_)
     assert asked.last_error.startswith("site.py: line 6: authorize: ")
 
 
 async def test_the_kept_text_of_a_failure_is_bounded(script: Script, request_: AuthorizeRequest) -> None:
-    asked = chain(script("async def authorize(self, request): raise ValueError('x' * 100_000)"))
+    asked = await chain(script("async def authorize(self, request): raise ValueError('x' * 100_000)"))
     with capture_logs() as logs:
         await asked.ask("authorize", request_)
     assert len(asked.last_error) == LAST_ERROR_LENGTH
@@ -169,7 +172,7 @@ async def test_data_that_cannot_be_sent_is_a_failure_of_the_script(
     script: Script, request_: AuthorizeRequest, data: str
 ) -> None:
     body = f"async def data_transfer(self, request): return DataTransferAnswer(status='Accepted', data={data})"
-    asked = chain(script(body), on_error="reject")
+    asked = await chain(script(body), on_error="reject")
     request = DataTransferRequest(station=request_.station, version="1.6", payload={}, vendor_id="V")
     assert await asked.ask("data_transfer", request) == DataTransferAnswer(status="Rejected")
     assert asked.errors == 1
@@ -178,12 +181,12 @@ async def test_data_that_cannot_be_sent_is_a_failure_of_the_script(
 async def test_what_a_script_changes_after_its_answer_changes_nothing(
     script: Script, request_: AuthorizeRequest
 ) -> None:
-    body = "DATA = []\nasync def data_transfer(self, request):\n"
-    asked = chain(script(body + "    return DataTransferAnswer(status='Accepted', data=self.DATA)"))
+    body = "DATA = []\nasync def data_transfer(self, request):\n    self.DATA.append(len(self.DATA))\n"
+    asked = await chain(script(body + "    return DataTransferAnswer(status='Accepted', data=self.DATA)"))
     request = DataTransferRequest(station=request_.station, version="1.6", payload={}, vendor_id="V")
     answer = await asked.ask("data_transfer", request)
-    asked.scripts[0].handler.DATA.append("late")  # type: ignore[attr-defined]
-    assert answer == DataTransferAnswer(status="Accepted", data=[])
+    assert await asked.ask("data_transfer", request) == DataTransferAnswer(status="Accepted", data=[0, 1])
+    assert answer == DataTransferAnswer(status="Accepted", data=[0])
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ async def test_on_error_reject_answers_at_once_with_no(
     """H01: the scripts behind the one that failed are not asked."""
     bad = script(f"async def {method}(self, request): raise ValueError", "bad")
     behind = script(f"async def {method}(self, request): sys.exit('asked')", "behind")
-    asked = chain(bad, behind, on_error="reject")
+    asked = await chain(bad, behind, on_error="reject")
     assert await asked.ask(method, request_) == answer
     assert asked.errors == 1
 
@@ -215,5 +218,5 @@ async def test_on_error_reject_does_not_touch_an_answer_that_came_before(
     script: Script, request_: AuthorizeRequest
 ) -> None:
     bad = script("async def authorize(self, request): raise ValueError", "bad")
-    asked = chain(script(ACCEPTS, "good"), bad, on_error="reject")
+    asked = await chain(script(ACCEPTS, "good"), bad, on_error="reject")
     assert await asked.ask("authorize", request_) == Authorization.accepted()

@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from bridge.api import Authorization, AuthorizeRequest
 from bridge.errors import ProjectError
-from bridge.scripting import InlineRunner, Runner
+from bridge.scripting import Runner
+from tests.unit.scripting.helpers import inline
 
 Script = Callable[..., Path]
 
@@ -19,7 +20,7 @@ async def test_scripts_are_asked_in_the_order_in_which_they_are_given(
     script: Script, request_: AuthorizeRequest
 ) -> None:
     passes = script("async def authorize(self, request): return None", "tokens")
-    runner: Runner = InlineRunner([passes, script(ACCEPTS, "last")], timeout=5)
+    runner: Runner = inline([passes, script(ACCEPTS, "last")], timeout=5)
     await runner.start()
     assert runner.names == ("tokens.py", "last.py")
     assert await runner.ask("authorize", request_) == Authorization.accepted()
@@ -30,7 +31,7 @@ async def test_the_hooks_run_at_start_and_once_at_stop(script: Script, tmp_path:
     diary = tmp_path / "diary"
     note = f"with open({str(diary)!r}, 'a') as diary: diary.write"
     body = f"async def started(self):\n    {note}('started ')\ndef stopped(self):\n    {note}('stopped ')"
-    runner = InlineRunner([script(body)], timeout=5)
+    runner = inline([script(body)], timeout=5)
     await runner.start()
     assert diary.read_text() == "started "
     await runner.stop()
@@ -45,7 +46,7 @@ async def test_a_hook_that_fails_or_hangs_is_logged_and_counted_and_stops_nothin
 ) -> None:
     told: list[str] = []
     bad = script(f"{ACCEPTS}\nasync def {hook}(self): {body}", "bad")
-    runner = InlineRunner([bad], timeout=0.05, on_error="reject", on_failure=told.append)
+    runner = inline([bad], timeout=0.05, on_error="reject", on_failure=told.append)
     with capture_logs() as logs:
         await runner.start()
         assert await runner.ask("authorize", request_) == Authorization.accepted()
@@ -61,28 +62,9 @@ async def test_a_script_that_does_not_load_stops_the_start_and_runs_no_other(
     script: Script, request_: AuthorizeRequest
 ) -> None:
     """A chain that lacks a script that refuses tokens might accept them."""
-    runner = InlineRunner([script("def authorise(self, request): ...", "bad"), script(ACCEPTS)], timeout=5)
+    runner = inline([script("def authorise(self, request): ...", "bad"), script(ACCEPTS)], timeout=5)
     with pytest.raises(ProjectError):
         await runner.start()
     assert runner.names == ()
     assert await runner.ask("authorize", request_) is None
     await runner.stop()
-
-
-async def test_check_names_the_problems_of_all_scripts_and_starts_none(script: Script, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
-    good = script(f"def started(self): open({str(trace)!r}, 'w').close()", "good")
-    paths = [
-        script("x = (", "syntax", whole=True),
-        good,
-        script("y = 1", "empty", whole=True),
-        tmp_path / "no.py",
-    ]
-    problems = InlineRunner.check(paths)
-    assert [Path(problem.file).name for problem in problems] == ["syntax.py", "empty.py", "no.py"]
-    assert problems[0].where == "line 1"
-    assert not trace.exists()
-
-
-def test_check_finds_nothing_wrong_with_a_good_script(script: Script) -> None:
-    assert InlineRunner.check([script(ACCEPTS)]) == []
