@@ -1,0 +1,83 @@
+"""What may be told of the words of a station, which may repeat a secret that it was sent. Pure."""
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import takewhile
+from typing import Any
+
+import msgspec
+
+from bridge.ocpp.secrets import MASK, Hides, masked
+
+SHORTEST = 4
+"""Characters: what is shorter stands in too many texts by chance."""
+
+
+def public(text: str) -> str:
+    """The value of a setting with *** for the secrets in it, such as the password in a URL."""
+    if "://" not in text and not text.lstrip().startswith(("{", "[")):
+        return text
+    return str(masked({"value": text})["value"])
+
+
+def secrets_in(payload: Mapping[str, Any], hides: Hides) -> frozenset[str]:
+    """The secrets in a CALL to a station."""
+    return frozenset(found for found in _hidden(payload, masked(payload, hides)) if len(found) >= SHORTEST)
+
+
+def without(node: Any, secrets: Collection[str]) -> Any:
+    """What JSON can hold, with *** for each of the secrets wherever it stands in a text."""
+    if isinstance(node, str):
+        for secret in sorted(secrets, key=len, reverse=True):  # one may be the beginning of another
+            node = node.replace(secret, MASK)
+        return node
+    if isinstance(node, Mapping):
+        return {without(name, secrets): without(child, secrets) for name, child in node.items()}
+    if isinstance(node, list):
+        return [without(child, secrets) for child in node]
+    if isinstance(node, int | float) and not isinstance(node, bool):
+        return MASK if str(node) in secrets else node
+    return node
+
+
+def frame_without(frame: str | bytes, secrets: Collection[str]) -> str | bytes:
+    """The same of a frame that has not been read yet."""
+    try:
+        node = msgspec.json.decode(frame)
+        found = without(node, secrets)
+        return frame if found == node else msgspec.json.encode(found).decode()
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return without(frame if isinstance(frame, str) else frame.decode("utf-8", "replace"), secrets)  # type: ignore[no-any-return]
+
+
+def _hidden(node: Any, shown: Any) -> Iterator[str]:
+    """The texts in which two trees of the same shape differ."""
+    if node == shown:
+        return
+    if isinstance(node, Mapping) and isinstance(shown, Mapping):
+        for name, child in node.items():
+            yield from _hidden(child, shown.get(name))
+    elif isinstance(node, list) and isinstance(shown, list):
+        for child, of_it in zip(node, shown, strict=True):
+            yield from _hidden(child, of_it)
+    elif isinstance(node, list | Mapping):
+        yield from _leaves(node)
+    else:
+        text = str(node)
+        yield text
+        if isinstance(shown, str) and shown != MASK:  # a part of it, such as the password in a URL
+            begin = _alike(text, shown)
+            end = _alike(text[:begin:-1], shown[:begin:-1])
+            yield text[begin : len(text) - end]
+
+
+def _alike(one: str, other: str) -> int:
+    """Characters at the beginning of both."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _leaves(node: Any) -> Iterator[str]:
+    if isinstance(node, list | Mapping):
+        for child in node.values() if isinstance(node, Mapping) else node:
+            yield from _leaves(child)
+    else:
+        yield str(node)

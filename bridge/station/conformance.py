@@ -1,0 +1,34 @@
+"""How well a station keeps to OCPP: the share of its last messages without a deviation."""
+
+from collections import deque
+
+WINDOW = 1_000  # messages
+
+
+class Conformance:
+    """Remembers which of a station's last messages deviated, by their numbers; a message that is fine costs nothing.
+
+    It lives as long as the bridge knows the station: a reconnect changes nothing, a restart begins anew.
+    """
+
+    __slots__ = ("_deviating",)
+
+    def __init__(self) -> None:
+        self._deviating: deque[int] | None = None  # none of ten thousand stations that keep to OCPP needs one
+
+    def deviates(self, number: int) -> None:
+        """Message `number`, counted from the bridge's start, broke the rules."""
+        if self._deviating is None:
+            self._deviating = deque(maxlen=WINDOW)
+        self._deviating.append(number)
+
+    def share(self, received: int) -> float | None:
+        """Per cent of the last messages, of `received` in all; None before the first one."""
+        if not received:
+            return None
+        found = self._deviating
+        if not found:
+            return 100.0
+        while found and found[0] <= received - WINDOW:
+            found.popleft()
+        return max(0.0, round(100.0 - 100.0 * len(found) / min(received, WINDOW), 1))
