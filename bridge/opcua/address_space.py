@@ -6,15 +6,16 @@ from asyncua.server.address_space import AddressSpace
 from bridge.errors import Refused
 from bridge.opcua import shapes
 from bridge.opcua.nodes import Node, Space
+from bridge.opcua.rights import Rights
 from bridge.opcua.shapes import NAMESPACE, TYPES, Shape
 from bridge.opcua.sources import Foreign, ForeignKey
-from bridge.opcua.users import may_write
 from bridge.opcua.variants import SharedDataValue, bad, data_value, status, text_value
 from bridge.opcua.watch import Watch
 from bridge.points.rows import Row
-from bridge.points.tree import EMPTY, Group, Quality, Sample
+from bridge.points.tree import EMPTY, Quality, Sample
 
 _VALUE = ua.AttributeIds.Value
+_BY_ROLE = (ua.AttributeIds.UserAccessLevel, ua.AttributeIds.UserExecutable)
 _OURS = (NAMESPACE, TYPES)
 MOST_RANGES = 100  # parts of values of asyncua's nodes that are monitored
 
@@ -22,9 +23,10 @@ MOST_RANGES = 100  # parts of values of asyncua's nodes that are monitored
 class TreeAddressSpace(AddressSpace):
     """Answers for the tree's nodes from `space`; what is monitored of them is in `watch`."""
 
-    def __init__(self, space: Space, *, initial_values: bool) -> None:
+    def __init__(self, space: Space, rights: Rights, *, initial_values: bool) -> None:
         super().__init__()
         self.space = space
+        self.rights = rights
         self.watch = Watch(initial_values=initial_values)
         self.initial_values = initial_values
         self.foreign: dict[ForeignKey, Foreign] = {}
@@ -67,26 +69,27 @@ class TreeAddressSpace(AddressSpace):
 
     def read_attribute_value(self, nodeid: ua.NodeId, attr: ua.AttributeIds, role: str | None = None) -> ua.DataValue:
         """The attribute as a client of this role sees it; None: as the server itself does."""
-        if nodeid.NamespaceIndex not in _OURS:
+        node = self.node(nodeid) if nodeid.NamespaceIndex in _OURS else None
+        if node is None:  # asyncua's, or an event type
             return super().read_attribute_value(nodeid, attr)
-        node = self.node(nodeid)
-        if node is None:
-            return bad("BadNodeIdUnknown")
         if attr == _VALUE and node.row is not None:
-            if not node.row.readable:
-                return bad("BadNotReadable")
-            return self._value(node.group, node.slot, node.row, node.as_text)
+            return self._value(node, node.row, role)
         if attr == _VALUE and node.shape is shapes.VERSION:
             version = self.space.versions.of(node.path.rpartition(".")[0])
             return SharedDataValue(ua.Variant(version, ua.VariantType.String))
         if attr == ua.AttributeIds.NodeId:
             return SharedDataValue(ua.Variant(node.id, ua.VariantType.NodeId))
-        if role is not None and not may_write(role):
-            if attr == ua.AttributeIds.UserAccessLevel and node.shape.writable:
-                return shapes.READ_ONLY if node.shape.readable else shapes.NO_ACCESS
-            if attr == ua.AttributeIds.UserExecutable and node.method is not None:
-                return shapes.NOT_EXECUTABLE
+        if role is not None and attr in _BY_ROLE and not self.rights.allows_all(role, node):
+            return self._restricted(node, attr, role)
         return node.shape.attributes.get(attr) or bad("BadAttributeIdInvalid")
+
+    def _restricted(self, node: Node, attr: ua.AttributeIds, role: str) -> ua.DataValue:
+        """What is left to a user who may not do everything."""
+        if attr == ua.AttributeIds.UserAccessLevel and node.row is not None:
+            return shapes.ACCESS[self.rights.access(role, node)]
+        if attr == ua.AttributeIds.UserExecutable and node.method is not None:
+            return shapes.NOT_EXECUTABLE
+        return bad("BadAttributeIdInvalid")
 
     async def write_attribute_value(
         self, nodeid: ua.NodeId, attr: ua.AttributeIds, value: ua.DataValue
@@ -96,12 +99,16 @@ class TreeAddressSpace(AddressSpace):
             return status("BadNotWritable")
         return await super().write_attribute_value(nodeid, attr, value)
 
-    def _value(self, group: Group | None, slot: int | None, row: Row, as_text: bool) -> ua.DataValue:
-        if group is None:  # of a type: what its instances begin with
+    def _value(self, node: Node, row: Row, role: str | None) -> ua.DataValue:
+        if not row.readable:
+            return bad("BadNotReadable")
+        if role is not None and not self.rights.sees(role, row):
+            return bad("BadUserAccessDenied")
+        if node.group is None:  # of a type: what its instances begin with
             sample = EMPTY if row.initial is None else Sample(row.initial, Quality.GOOD, None, None)
         else:
-            sample = EMPTY if slot is None else group.sample(slot)
-        return (text_value if as_text else data_value)(row, sample, self.initial_values)
+            sample = EMPTY if node.slot is None else node.group.sample(node.slot)
+        return (text_value if node.as_text else data_value)(row, sample, self.initial_values)
 
 
 def describe(type_: ua.NodeId, forward: bool, node_id: ua.NodeId, shape: Shape) -> ua.ReferenceDescription:

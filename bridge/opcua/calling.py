@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import structlog
@@ -10,10 +11,11 @@ from asyncua import ua
 from bridge.errors import CallFailed, Refused
 from bridge.opcua import encoding, server_methods
 from bridge.opcua.address_space import TreeAddressSpace
+from bridge.opcua.guard import MOST_AUDITED, Guard
 from bridge.opcua.nodes import NAMESPACE, TYPES, Node
 from bridge.opcua.requests import Request, operations
 from bridge.opcua.settings import Limits
-from bridge.opcua.users import BridgeUser, may_write
+from bridge.opcua.users import BridgeUser
 from bridge.opcua.variants import from_argument, to_variant
 from bridge.opcua.wire import Reader
 from bridge.opcua.writer import Writer
@@ -34,12 +36,20 @@ class Call(NamedTuple):
     arguments: list[ua.Variant]
 
 
+@dataclass(slots=True)
+class Noted:
+    """What the audit trail gets of the arguments, once they are known."""
+
+    arguments: str = ""
+
+
 class Calling:
     """Carries method calls out."""
 
-    def __init__(self, aspace: TreeAddressSpace, writer: Writer) -> None:
+    def __init__(self, aspace: TreeAddressSpace, writer: Writer, guard: Guard) -> None:
         self._aspace = aspace
         self._writer = writer
+        self._guard = guard
 
     def call(self, request: Request, limits: Limits) -> Awaitable[bytes]:
         body = request.body
@@ -54,13 +64,26 @@ class Calling:
         return b"".join((encoding.count(len(results)), *results, encoding.count(0)))
 
     async def _call(self, call: Call, session: Any) -> bytes:
+        if call.method_id in server_methods.METHODS:
+            return await self._outcome(call, session, Noted())
+        noted = Noted()
+        before = self._guard.note(session, "call", "", shown(call.method_id))  # the session may be another's afterwards
+        result = await self._outcome(call, session, noted)
+        status = ua.StatusCode(int.from_bytes(result[:4], "little")).name
+        self._guard.audit([replace(before, status=status, value=noted.arguments)])
+        return result
+
+    async def _outcome(self, call: Call, session: Any, noted: "Noted") -> bytes:
         method: Method | None = None
         user: BridgeUser = session.user
         try:
             if call.method_id in server_methods.METHODS:
                 return _result("Good", outputs=server_methods.call(session, *call))
             group, method = self._method(call)
-            arguments = _arguments(method, call.arguments, user)
+            if not self._aspace.rights.permits(user.rights, method.key):
+                raise Refused("BadUserAccessDenied", f"an {user.rights} may not call this")  # noqa: TRY301 - one answer
+            arguments = _arguments(method, call.arguments)
+            noted.arguments = self._writer.shown_arguments(group, method, arguments)[:MOST_AUDITED]
             outputs = await self._writer.call(group, method, arguments, user.name or "")
             return _result("Good", outputs=_variants(method.outputs, outputs))
         except Refused as error:
@@ -107,10 +130,8 @@ def _result(status: str, arguments: Sequence[str] = (), outputs: Sequence[ua.Var
     )
 
 
-def _arguments(method: Method, given: Sequence[ua.Variant], user: BridgeUser) -> list[Value]:
+def _arguments(method: Method, given: Sequence[ua.Variant]) -> list[Value]:
     """Raises Refused, for a wrong argument with a StatusCode for each."""
-    if not may_write(user.rights):
-        raise Refused("BadUserAccessDenied", f"an {user.rights} may not call methods")
     if len(given) != len(method.inputs):
         missing = len(given) < len(method.inputs)
         name = "BadArgumentsMissing" if missing else "BadTooManyArguments"

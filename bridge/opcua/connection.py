@@ -11,6 +11,7 @@ from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
 from bridge.opcua.chunks import FRAME
 from bridge.opcua.processor import Processor
 from bridge.opcua.sessions import BridgeInternalServer
+from bridge.opcua.slowdown import machine
 
 log = structlog.get_logger()
 
@@ -34,10 +35,33 @@ class Protocol(OPCUAProtocol):
         self._is_full = False
         self._give_up: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        address = transport.get_extra_info("peername")
+        self.machine = machine(str(address[0])) if address else ""
+        if not self._has_room():
+            log.info("opcua.connection_refused", client=str(address), why="too many connections")
+            transport.close()
+            return
         super().connection_made(transport)
         if self.processor is not None:
             self.processor = Processor(self.iserver, transport, self.limits)
             self.processor.set_policies(self.policies)
+
+    def _has_room(self) -> bool:
+        """Whether one more connection is taken: where there are too many, the oldest goes on which nobody has said
+        who it is (OPC 10000-4 §5.6.2.1). So who only holds connections open keeps nobody out.
+        """
+        limits, others = self.iserver.limits, [other for other in self.clients if isinstance(other, Protocol)]
+        if sum(other.machine == self.machine for other in others) >= limits.max_connections_per_address:
+            return False
+        if len(others) < limits.max_connections:
+            return True
+        idle = next((other for other in others if other.processor is None or not other.processor.has_session()), None)
+        if idle is None:
+            return False
+        if idle.transport is not None:
+            idle.transport.abort()
+        self.clients.remove(idle)
+        return True
 
     def connection_lost(self, ex: BaseException | None) -> None:
         self._waiting.clear()

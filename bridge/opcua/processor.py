@@ -20,6 +20,7 @@ from asyncua.ua.ua_binary import (
 
 from bridge.opcua import encoding, services
 from bridge.opcua.chunks import FRAME, SMALLEST_BUFFER, count_chunks, room_of, seal, unseal
+from bridge.opcua.opening import Body
 from bridge.opcua.requests import Handler, Request
 from bridge.opcua.session_requests import SessionRequests, decoded, encoding_id
 from bridge.opcua.sessions import BridgeInternalServer, Session
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 #: what asyncua raises over a request that it cannot read
 _UNREADABLE = (struct.error, ValueError, TypeError, OverflowError, RecursionError)
 
-MAX_BEFORE_SESSION = 1_048_576  # bytes of a message of somebody who has not said who it is
+MAX_BEFORE_SESSION = 131_072  # bytes of a message of somebody who has not said who it is
 MAX_CALLS = 100  # requests of one connection that may wait for stations, or for their turn, at a time
 
 
@@ -105,12 +106,14 @@ class Processor(SessionRequests):
         try:
             if frame[:3] == ua.MessageType.Hello:
                 return self._hello(Reader(frame, FRAME.size))
-            if frame[:3] != ua.MessageType.SecureOpen and not self._connection.is_open():
+            if frame[:3] == ua.MessageType.SecureOpen:
+                self.check_opening(frame)
+            elif not self._connection.is_open():
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadSecureChannelClosed)  # noqa: TRY301 - told like the others
-            buffer = Buffer(frame)
+            buffer = Body(frame)
             header = header_from_binary(buffer)
             going_on = bool(await self.process(header, buffer))
-            if self._connection._incoming_size > MAX_BEFORE_SESSION and not self._has_session():
+            if self._connection._incoming_size > MAX_BEFORE_SESSION and not self.has_session():
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadTcpMessageTooLarge)  # noqa: TRY301 - likewise
             return going_on  # noqa: TRY300 - it is what the process says
         except Exception as error:  # noqa: BLE001 - a channel that is out of step cannot go on (OPC 10000-6 §6.7.2)
@@ -132,9 +135,6 @@ class Processor(SessionRequests):
         ours = (limits.max_recv_buffer, limits.max_send_buffer, limits.max_message_size, limits.max_chunk_count)
         self._transport.write(_ACKNOWLEDGE.pack(b"ACKF", _ACKNOWLEDGE.size, 0, *ours))
         return True
-
-    def _has_session(self) -> bool:
-        return self.session is not None and self.session.is_activated()
 
     def end(self, code: int) -> None:
         """Says why the connection ends (OPC 10000-6 §7.1.5)."""
@@ -269,7 +269,7 @@ class Processor(SessionRequests):
 
     async def _by_asyncua(self, data: bytes, start: int, request_id: int) -> bool:
         handle = 0
-        body = Buffer(data, start)
+        body = Body(data, start)
         sequence = ua.SequenceHeader(RequestId=request_id)
         try:
             typeid, requesthdr = decoded(lambda: (nodeid_from_binary(body), struct_from_binary(ua.RequestHeader, body)))

@@ -14,7 +14,6 @@ from bridge.opcua.address_space import TreeAddressSpace
 from bridge.opcua.requests import Clock, Request, Steps, in_slices, operations
 from bridge.opcua.settings import Limits
 from bridge.opcua.shapes import Shape
-from bridge.opcua.users import may_write
 from bridge.opcua.variants import BOTH, NEITHER, SERVER, SOURCE, bad, encode_sample, ticks
 from bridge.opcua.wire import Reader
 from bridge.points.tree import EMPTY
@@ -79,9 +78,10 @@ class Reading:
 
     def _results(self, body: Reader, count: int, times: int, role: str, most: int) -> Steps:
         clock, now, size = Clock(), time.time(), 0
+        read = self._some_seen if self._aspace.rights.hides(role) else self._some
         parts = [encoding.count(count)]
         for start in range(0, count, _TURN):
-            some = self._some(body, min(_TURN, count - start), times, role, now)
+            some = read(body, min(_TURN, count - start), times, role, now)
             parts += some
             size += sum(map(len, some))
             if 0 < most < size:
@@ -110,6 +110,10 @@ class Reading:
             parts.append(self._any(read_item(body), times, role, now))
         return parts
 
+    def _some_seen(self, body: Reader, count: int, times: int, role: str, now: float) -> list[bytes]:
+        """As `_some`, for somebody from whom something is hidden: each point is looked at."""
+        return [self._any(read_item(body), times, role, now) for _ in range(count)]
+
     def _any(self, item: Item, times: int, role: str, now: float) -> bytes:
         if not item.index_range and not item.encoding.Name:
             simple = self._attribute(item, times, role, now)
@@ -134,11 +138,11 @@ class Reading:
         if node is None:
             return None
         if item.attribute == _VALUE and node.row is not None:
-            if not node.row.readable:
+            if not node.row.readable or not self._aspace.rights.sees(role, node.row):
                 return None
             sample = EMPTY if node.group is None or node.slot is None else node.group.sample(node.slot)
             return encode_sample(node.row, sample, times, self._aspace.initial_values, node.as_text, now)
-        if item.attribute in _BY_ROLE and not may_write(role):
+        if item.attribute in _BY_ROLE and not self._aspace.rights.allows_all(role, node):
             return None
         variant = encoded_attribute(node.shape, item.attribute)
         if variant is None:

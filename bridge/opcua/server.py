@@ -2,32 +2,39 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from urllib.parse import urlparse
 
 import structlog
 from asyncua import Server, ua
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge import RELEASED
 from bridge.opcua import server_object
 from bridge.opcua.address_space import TreeAddressSpace
-from bridge.opcua.certificate import application_uri, load_identity
+from bridge.opcua.certificate import Identity, application_uri, load_identity
 from bridge.opcua.connection import Listener
 from bridge.opcua.diagnostics import LiveValues, Seen, show_diagnostics, show_status
+from bridge.opcua.guard import Auditor, Guard
+from bridge.opcua.happenings import Happenings, add_event_types
 from bridge.opcua.nodes import Space
+from bridge.opcua.rights import Rights
 from bridge.opcua.services import Services
 from bridge.opcua.sessions import BridgeInternalServer
-from bridge.opcua.settings import BASIC256SHA256, NONE, OpcUaSettings
+from bridge.opcua.settings import NONE, Account, OpcUaSettings
 from bridge.opcua.shapes import POINTS_URI, TYPES_URI
 from bridge.opcua.subscriptions.model_changes import ModelChanges
+from bridge.opcua.trust import TrustList
 from bridge.opcua.typespace import TypeSpace
+from bridge.opcua.upkeep import Upkeep
 from bridge.opcua.users import Users
 from bridge.opcua.variants import SharedDataValue, to_datetime
 from bridge.opcua.writer import Writer
 from bridge.points.layout import Layout
 from bridge.points.rows import Row
 from bridge.points.tree import Group, StructureListener, Tree
+from bridge.store.records import AuditRecord
 
 __all__ = ["OpcUaServer", "OpcUaSettings"]
 
@@ -37,19 +44,20 @@ PRODUCT_URI = "urn:ocpp-bridge"
 
 _SERVICE_LEVEL = ua.NodeId(ua.ObjectIds.Server_ServiceLevel)
 
+_TYPES = ua.SecurityPolicyType
 _POLICIES = {
-    NONE: (ua.SecurityPolicyType.NoSecurity,),
-    BASIC256SHA256: (
-        ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
-        ua.SecurityPolicyType.Basic256Sha256_Sign,
-    ),
+    NONE: (_TYPES.NoSecurity,),
+    "Basic256Sha256": (_TYPES.Basic256Sha256_SignAndEncrypt, _TYPES.Basic256Sha256_Sign),
+    "Aes128_Sha256_RsaOaep": (_TYPES.Aes128Sha256RsaOaep_SignAndEncrypt, _TYPES.Aes128Sha256RsaOaep_Sign),
+    "Aes256_Sha256_RsaPss": (_TYPES.Aes256Sha256RsaPss_SignAndEncrypt, _TYPES.Aes256Sha256RsaPss_Sign),
 }
 
 
 class OpcUaServer:
     """Shows a tree to OPC UA clients, and gives a writer what they write and call.
 
-    `layouts` are those that stations and connectors of any OCPP version have, and the bridge's: the types show them.
+    `audit` takes what clients do. `layouts` are those that stations and connectors of any OCPP version have, and the
+    bridge's: the types show them.
     `dynamic` finds the row of a point that a group may get but does not have yet. `endpoint` is the
     configured URL, from `start` on with the port that was found where 0 was configured.
     """
@@ -63,18 +71,26 @@ class OpcUaServer:
         software_version: str,
         layouts: Iterable[Layout],
         dynamic: Callable[[str], Row | None] = lambda key: None,
+        audit: Auditor = lambda records: None,
     ) -> None:
         self.endpoint = settings.endpoint
         self._tree = tree
         self._settings = settings
         self._version = software_version
         self._aspace = TreeAddressSpace(
-            Space(tree, dynamic, TypeSpace(layouts)), initial_values=settings.initial_values
+            Space(tree, dynamic, TypeSpace(layouts)),
+            Rights(settings.roles, hidden=settings.hide_personal),
+            initial_values=settings.initial_values,
         )
-        self._services = Services(self._aspace, writer, settings.limits)
-        self._users: Users | None = None
+        self._users = Users(settings.anonymous, settings.users)
+        self._audit = audit
+        certificates = TrustList(settings.pki_dir, everybody=settings.trusts_everybody)
+        self._guard = Guard(tree, self._users, certificates, self._audited)
+        self._happenings: Happenings | None = None
+        self._services = Services(self._aspace, writer, settings.limits, self._guard)
         self._server: _Server | None = None
         self._telling: asyncio.Task[None] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
         self._structure: list[StructureListener] = []
         self._levels: set[asyncio.Task[ua.StatusCode]] = set()
 
@@ -82,9 +98,8 @@ class OpcUaServer:
         """Opens the endpoint. Raises OSError where it is taken, ProjectError for a certificate that is no good."""
         _quieten_asyncua()
         settings = self._settings
-        self._users = Users(settings.anonymous, settings.users)
         internal = BridgeInternalServer(
-            self._aspace, self._services, self._users, plain_passwords=settings.plain_passwords
+            self._aspace, self._services, self._guard, plain_passwords=settings.plain_passwords
         )
         internal.max_connections = settings.limits.max_connections
         internal.disabled_clock = True
@@ -93,14 +108,18 @@ class OpcUaServer:
         server = self._server = _Server(internal)
         server.limits.max_chunk_count = settings.limits.max_chunk_count
         server.limits.max_message_size = settings.limits.max_message_size
-        await self._prepare(server, internal)
+        identity = await self._prepare(server, internal)
         await server.start()
         self._show_live(internal)
+        self._look_after(server, identity)
         self.endpoint = server.endpoint.geturl()
         self._tree.listeners.append(self._aspace.watch.changed)
         self._tree.listeners.append(self._level_changed)
         self._level_changed(self._tree.bridge, [_level_slot(self._tree.bridge)])
-        changes = ModelChanges(self._aspace, internal.subscription_service.monitoring.events)
+        events = internal.subscription_service.monitoring.events
+        self._happenings = Happenings(self._tree, events, server._application_uri)
+        self._tree.events.append(self._happenings.tell)
+        changes = ModelChanges(self._aspace, events)
         self._structure = [self._aspace.watch.restructured, changes.restructured]
         self._tree.structure += self._structure
 
@@ -111,14 +130,29 @@ class OpcUaServer:
             self._tree.listeners.remove(self._level_changed)
             for listener in self._structure:
                 self._tree.structure.remove(listener)
-        if self._telling is not None:
-            self._telling.cancel()
-            self._telling = None
+        if self._happenings is not None:
+            self._tree.events.remove(self._happenings.tell)
+            self._happenings = None
+        for task in (self._telling, self._upkeep):
+            if task is not None:
+                task.cancel()
+        self._telling = self._upkeep = None
         if self._server is not None:
             await self._server.stop()
             self._server = None
-        if self._users is not None:
-            self._users.close()
+        self._users.close()
+
+    def set_users(self, users: Mapping[str, Account]) -> None:
+        """These are the users from now on; sessions of those that are users no more end."""
+        self._users.replace(users)
+        if self._server is not None:
+            self._server.iserver.end_strangers()
+
+    def _audited(self, records: list[AuditRecord]) -> None:
+        if records:
+            self._audit(records)
+            if self._happenings is not None:
+                self._happenings.audited(records)
 
     def _level_changed(self, group: Group, slots: list[int]) -> None:
         """Bridge.ServiceLevel is the Server object's ServiceLevel too (OPC 10000-4 §6.6.2.4)."""
@@ -134,11 +168,24 @@ class OpcUaServer:
             self._levels.add(task)
             task.add_done_callback(self._levels.discard)
 
-    async def _prepare(self, server: "_Server", internal: BridgeInternalServer) -> None:
-        uri = application_uri()
-        if BASIC256SHA256 in self._settings.security:
-            host = urlparse(self._settings.endpoint).hostname or "localhost"
-            identity = await asyncio.to_thread(load_identity, self._settings.pki_dir, host)
+    def _look_after(self, server: "_Server", identity: Identity | None) -> None:
+        upkeep = Upkeep(
+            self._settings.pki_dir,
+            self._host,
+            self._guard,
+            replace=server.replace_identity,
+            end_strangers=server.iserver.end_strangers,
+        )
+        self._upkeep = asyncio.create_task(upkeep.run(identity))
+
+    @property
+    def _host(self) -> str:
+        return urlparse(self._settings.endpoint).hostname or "localhost"
+
+    async def _prepare(self, server: "_Server", internal: BridgeInternalServer) -> Identity | None:
+        uri, identity = application_uri(), None
+        if _is_secure(self._settings):
+            identity = await asyncio.to_thread(load_identity, self._settings.pki_dir, self._host)
             internal.certificate, internal.private_key = identity.certificate, identity.key
             uri = identity.uri
         server.set_endpoint(self._settings.endpoint)
@@ -152,6 +199,8 @@ class OpcUaServer:
         released = datetime.fromisoformat(RELEASED)
         server_object.prepare(self._aspace, self._settings.limits, version=self._version, published=released)
         self._aspace.add_roots()
+        add_event_types(self._aspace)
+        return identity
 
     def _show_live(self, internal: BridgeInternalServer) -> None:
         """What asyncua would write once a second."""
@@ -192,12 +241,27 @@ class _Server(Server):
         self.bserver.set_policies(self._policies)
         await self.iserver.start()
 
+    def replace_identity(self, identity: Identity) -> None:
+        """Channels that are opened from now on are the new certificate's; those that are open stay as they are."""
+        self.iserver.certificate, self.iserver.private_key = identity.certificate, identity.key
+        for policy in self._policies:
+            policy.certificate, policy.private_key = identity.certificate, identity.key
+        der = identity.certificate.public_bytes(Encoding.DER)
+        for endpoint in self.iserver.endpoints:
+            endpoint.ServerCertificate = der
+
+
+def _is_secure(settings: OpcUaSettings) -> bool:
+    return any(name != NONE for name in settings.security)
+
 
 def _tokens(settings: OpcUaSettings) -> tuple[type, ...]:
-    """The ways to say who one is that make sense here (OPC 10000-4 §7.41)."""
+    """The ways to say who one is that make sense here (OPC 10000-4 §7.41). Users may come while the server runs."""
     tokens: list[type] = [ua.AnonymousIdentityToken] if settings.anonymous != "none" else []
-    if settings.users and (settings.plain_passwords or BASIC256SHA256 in settings.security):
+    if settings.plain_passwords or _is_secure(settings):
         tokens.append(ua.UserNameIdentityToken)
+    if _is_secure(settings):
+        tokens.append(ua.X509IdentityToken)
     return tuple(tokens)
 
 

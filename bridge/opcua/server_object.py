@@ -110,7 +110,7 @@ def _values(limits: Limits) -> Iterator[tuple[int, ua.Variant]]:
     yield _O.Server_ServerCapabilities_ServerProfileArray, ua.Variant(list(PROFILES), _V.String)
     yield _O.Server_ServerCapabilities_LocaleIdArray, ua.Variant(["en"], _V.String)
     yield _O.Server_ServerCapabilities_SoftwareCertificates, ua.Variant([], _V.ExtensionObject, is_array=True)
-    yield _O.Server_Auditing, ua.Variant(False, _V.Boolean)
+    yield _O.Server_Auditing, ua.Variant(True, _V.Boolean)
     yield _O.Server_ServerRedundancy_RedundancySupport, ua.Variant(ua.RedundancySupport.None_, _V.Int32)
     yield _O.Server_ServerDiagnostics_EnabledFlag, ua.Variant(True, _V.Boolean)
 

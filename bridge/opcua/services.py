@@ -10,6 +10,7 @@ from bridge.opcua import encoding
 from bridge.opcua.address_space import TreeAddressSpace
 from bridge.opcua.browsing import Browsing
 from bridge.opcua.calling import Calling
+from bridge.opcua.guard import Guard
 from bridge.opcua.paths import Paths
 from bridge.opcua.reading import Reading
 from bridge.opcua.references import References
@@ -23,12 +24,12 @@ from bridge.opcua.writing import Writing
 class Services:
     """Reads, writes, calls and browses for every session. Every item of a request has a result of its own."""
 
-    def __init__(self, aspace: TreeAddressSpace, writer: Writer, limits: Limits) -> None:
+    def __init__(self, aspace: TreeAddressSpace, writer: Writer, limits: Limits, guard: Guard) -> None:
         references = References(aspace)
         self.limits = limits
         self._reading = Reading(aspace)
-        self._writing = Writing(aspace, writer)
-        self._calling = Calling(aspace, writer)
+        self._writing = Writing(aspace, writer, guard)
+        self._calling = Calling(aspace, writer, guard)
         self._browsing = Browsing(references)
         self._paths = Paths(aspace, references)
 

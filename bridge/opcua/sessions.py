@@ -7,27 +7,41 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
 from asyncua import ua
 from asyncua.common.utils import ServiceError
+from asyncua.crypto import uacrypto
 from asyncua.crypto.permission_rules import User
 from asyncua.server.address_space import AttributeService, MethodService, NodeManagementService, ViewService
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession, SessionState
 
+from bridge.opcua import identity
 from bridge.opcua.address_space import TreeAddressSpace
 from bridge.opcua.diagnostics import Client, Totals
+from bridge.opcua.guard import Guard
+from bridge.opcua.identity import Challenge
 from bridge.opcua.services import Services
 from bridge.opcua.standard import StandardNodes
 from bridge.opcua.subscriptions.monitoring import Monitoring
 from bridge.opcua.subscriptions.publish_queue import PublishQueue
 from bridge.opcua.subscriptions.service import Owned, Subscriptions
-from bridge.opcua.users import BridgeUser, Users
+from bridge.opcua.users import BridgeUser
+from bridge.points.roles import at_least
+
+log = structlog.get_logger()
 
 
 class Channel(Protocol):
-    """The connection that a session is on."""
+    """The connection that a session is on. `closing`: nothing more can be sent."""
 
     session: InternalSession | None
+
+    @property
+    def closing(self) -> bool: ...
+
+    def drop(self) -> None:
+        """Ends the connection."""
 
 
 class Session(InternalSession):
@@ -50,26 +64,37 @@ class Session(InternalSession):
         server.register_external_session(self)
         self.identified: BridgeUser | None = None
         self.certificate: bytes | None = None  # of the client that created it
+        self.thumbprint = self.address = ""  # of that certificate; of the client as it was last
         self.channel: Channel | None = None
         self.client = Client()
         server.totals.sessions += 1
         self.owned: dict[int, Owned] = {}
         self.publishing = PublishQueue(server.limits.max_publish_requests)
 
-    async def identify(self, params: ua.ActivateSessionParameters, *, encrypted: bool) -> BridgeUser:
-        """Who asks for the activation. Raises ServiceError. `encrypted`: the channel itself is."""
-        token = params.UserIdentityToken
-        if token is None or isinstance(token, ua.AnonymousIdentityToken) or _is_null(token):
-            return self._server.users.anonymous()
-        if not isinstance(token, ua.UserNameIdentityToken):
-            raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
-        if not (encrypted or token.EncryptionAlgorithm or self._server.plain_passwords):
-            raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
-        try:
-            name, password = self._server.decrypt_user_token(self, token)
-        except Exception:  # noqa: BLE001 - whatever is wrong with what came, it is no identity
-            raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid) from None
-        return await self._server.users.with_password(name or "", password or "")
+    @property
+    def is_left(self) -> bool:
+        """Its client's connection has gone."""
+        return self.channel is None or self.channel.closing
+
+    async def identify(self, params: ua.ActivateSessionParameters, policy: Any) -> BridgeUser:
+        """Who asks for the activation, over a channel with this security policy. Raises ServiceError."""
+        token, server = params.UserIdentityToken, self._server
+        if identity.is_anonymous(token):
+            return server.guard.users.anonymous()
+        encrypted = policy.Mode == ua.MessageSecurityMode.SignAndEncrypt
+        challenge = Challenge(
+            policy.host_certificate or uacrypto.der_from_x509(server.certificate) or b"",
+            server.private_key,
+            self.nonce or b"",
+            encrypted or server.plain_passwords,
+        )
+        if isinstance(token, ua.UserNameIdentityToken):
+            password = identity.password_of(token, challenge)
+            return await server.guard.users.with_password(token.UserName or "", password)
+        if isinstance(token, ua.X509IdentityToken):
+            der = identity.certificate_of(token, params.UserTokenSignature, challenge)
+            return server.guard.users.with_certificate(der)
+        raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
 
     async def create_session(
         self, params: ua.CreateSessionParameters, sockname: tuple[str, int] | None = None
@@ -96,6 +121,9 @@ class Session(InternalSession):
         if user is None:
             raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
         result = super().activate_session(params, peer_certificate)
+        if not at_least(user.rights, self.user.rights):  # what was monitored may be hidden from this user
+            for subscription in list(self.owned.values()):
+                self.subscription_service.delete(subscription)
         self.user = user
         self.client.locales = params.LocaleIds or ()
         return result
@@ -121,11 +149,6 @@ class Session(InternalSession):
         await self.close_session(False)
 
 
-def _is_null(token: Any) -> bool:
-    """A token that is null means an anonymous client (OPC 10000-4 §5.7.3)."""
-    return isinstance(token, ua.ExtensionObject) and token.TypeId.is_null()
-
-
 class BridgeInternalServer(InternalServer):
     """asyncua's internal server over the tree."""
 
@@ -135,10 +158,10 @@ class BridgeInternalServer(InternalServer):
     time_task: asyncio.Task[None] | None
     supported_tokens: tuple[type, ...]
 
-    def __init__(self, aspace: TreeAddressSpace, services: Services, users: Users, *, plain_passwords: bool) -> None:
+    def __init__(self, aspace: TreeAddressSpace, services: Services, guard: Guard, *, plain_passwords: bool) -> None:
         super().__init__()
         self.services = services
-        self.users = users
+        self.guard = guard
         self.plain_passwords = plain_passwords
         self.user_manager = None  # asyncua's takes anybody, and "admin" for one; `Session.identify` stands for it
         self.allow_remote_admin = False
@@ -164,8 +187,36 @@ class BridgeInternalServer(InternalServer):
         """The clients' sessions."""
         return [session for session in self._external_sessions.values() if isinstance(session, Session)]
 
-    def create_session(self, name: str, user: User | None = None, external: bool = False) -> InternalSession:
+    async def make_room(self) -> None:
+        """For one more session: where there are too many, the oldest goes that nobody has activated, else the oldest
+        that is kept for a client whose connection has gone.
+
+        Raises ServiceError(BadTooManySessions): all of them are used.
+        """
+        found = self.clients()
+        if len(found) < self.limits.max_sessions:
+            return
+        unused = next((session for session in found if not session.is_activated()), None)
+        unused = unused or next((session for session in found if session.is_left), None)
+        if unused is None:
+            self.totals.rejected_sessions += 1
+            raise ServiceError(ua.StatusCodes.BadTooManySessions)
+        await unused.close_session(True)
+        self.totals.aborted_sessions += 1
+
+    def create_session(self, name: str, user: User | None = None, external: bool = False) -> Session:
         return Session(self, name)
+
+    def end_strangers(self) -> None:
+        """Ends the sessions of users that are users no more, or have another role or no trusted certificate now."""
+        for session in self.clients():
+            if session.is_activated() and not self.guard.still_knows(session.user, session.certificate):
+                log.info("opcua.session_ended", user=session.user.name, why="no user any more, or not trusted")
+                if session.channel is not None:
+                    session.channel.drop()
+                task = asyncio.ensure_future(session.close_session(True))
+                self.calls.add(task)
+                task.add_done_callback(self.calls.discard)
 
     async def stop(self) -> None:
         """At once: asyncua would wait for its clock, and leave sessions with subscriptions running."""

@@ -291,6 +291,5 @@ GROUP_TEXTS: Mapping[str, str] = {
 }
 VERSION = _property(NODE_VERSION, ua.ObjectIds.String, SCALAR)
 STATIONS = _object("Stations", "All charging stations, in their areas", FOLDER, versioned=True)
-READ_ONLY = _variant(READ, ua.VariantType.Byte)
-NO_ACCESS = _variant(0, ua.VariantType.Byte)
+ACCESS = {level: _variant(level, ua.VariantType.Byte) for level in (0, READ, WRITE, READ | WRITE)}
 NOT_EXECUTABLE = _variant(False, ua.VariantType.Boolean)

@@ -16,6 +16,12 @@ class Writer(Protocol):
         Raises Refused, whose `status` is the client's StatusCode, and nothing has changed.
         """
 
+    def shown(self, group: Group, slot: int, value: Value) -> str:
+        """What may be noted of a value that was written, as JSON: no secret."""
+
+    def shown_arguments(self, group: Group, method: Method, arguments: Sequence[Value]) -> str:
+        """The same of the arguments of a method."""
+
     async def call(self, group: Group, method: Method, arguments: Sequence[Value], user: str) -> Sequence[Value]:
         """Carries a method call out, however long that takes, and returns the output arguments.
 

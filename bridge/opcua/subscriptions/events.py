@@ -16,11 +16,13 @@ from bridge.opcua.subscriptions.turns import Turns
 from bridge.opcua.variants import to_datetime
 
 BASE = ua.NodeId(ua.ObjectIds.BaseEventType)
+AUDIT = ua.NodeId(ua.ObjectIds.AuditEventType)
 QUEUE_OVERFLOW = ua.NodeId(ua.ObjectIds.EventQueueOverflowEventType)
 GENERAL_MODEL_CHANGE = ua.NodeId(ua.ObjectIds.GeneralModelChangeEventType)
 _HAS_SUBTYPE = ua.NodeId(ua.ObjectIds.HasSubtype)
 _V = ua.VariantType
 SLICE = 100  # items that hear of an event before others get their turn
+MOST_UNTOLD = 10_000  # events that wait to be told; more can only be a flood, and are left out
 URGENT = 255  # as the highest priority of a subscription
 
 
@@ -28,12 +30,14 @@ URGENT = 255  # as the highest priority of a subscription
 class Event:
     """Something that happened. `types` are the event's type and all its supertypes.
 
-    `fields` are its values by their path of BrowseNames (`Message`, `EnabledState/Id`).
+    `fields` are its values by their path of BrowseNames (`Message`, `EnabledState/Id`). `is_audit`: not everybody may
+    hear of it.
     """
 
     source: ua.NodeId
     types: frozenset[ua.NodeId]
     fields: Mapping[str, ua.Variant]
+    is_audit: bool = False
 
 
 class Listener(Protocol):
@@ -97,7 +101,8 @@ class Events:
             "Message": ua.Variant(ua.LocalizedText(message), _V.LocalizedText),
             "Severity": ua.Variant(severity, _V.UInt16),
         }
-        return Event(source, self.supertypes(type_), {**values, **(fields or {})})
+        types = self.supertypes(type_)
+        return Event(source, types, {**values, **(fields or {})}, AUDIT in types)
 
     def emit(self, event: Event, above: Iterable[ua.NodeId] = ()) -> None:
         """Tells everybody who listens at the event's source, at a node in `above`, or at the Server object."""
@@ -109,7 +114,7 @@ class Events:
     def emit_at(self, node_id: ua.NodeId, event: Event) -> None:
         """Tells those alone who listen at this node."""
         listeners = self._listeners.get(node_id)
-        if listeners:
+        if listeners and len(self._untold) < MOST_UNTOLD:
             self._untold.append((event, tuple(listeners)))
             if not self._telling:
                 self._telling = True

@@ -283,12 +283,16 @@ def marked(data: bytes) -> bytes:
 
 
 class EventItem(Item):
-    """Monitors a node's events. What does not fit is told by one event more (OPC 10000-4 §7.22.3)."""
+    """Monitors a node's events. What does not fit is told by one event more (OPC 10000-4 §7.22.3).
 
-    __slots__ = ("filter", "lost", "node_id")
+    `hears_audit`: its user may know who did what (OPC 10000-5 §6.4.3).
+    """
 
-    def __init__(self, number: int, subscription: Reporter, node_id: ua.NodeId) -> None:
+    __slots__ = ("filter", "hears_audit", "lost", "node_id")
+
+    def __init__(self, number: int, subscription: Reporter, node_id: ua.NodeId, *, hears_audit: bool = False) -> None:
         super().__init__(number, subscription)
+        self.hears_audit = hears_audit
         self.node_id = node_id
         self.filter = EventFilter()
         self.lost: Event | None = None
@@ -298,7 +302,7 @@ class EventItem(Item):
 
         `told`: what others with the same filter got of this event, None where it does not pass.
         """
-        if self.mode is _DISABLED:
+        if self.mode is _DISABLED or (event.is_audit and not self.hears_audit):
             return
         wanted = self.filter
         if wanted not in told:

@@ -20,7 +20,8 @@ from bridge.opcua.subscriptions.items import DataItem, EventItem, Item, Mode
 from bridge.opcua.subscriptions.subscription import Subscription
 from bridge.opcua.subscriptions.turns import Turns
 from bridge.opcua.watch import Part, Point, Watch
-from bridge.points.rows import Type
+from bridge.points.roles import at_least
+from bridge.points.rows import Row, Type
 
 _VALUE, _EVENTS = int(ua.AttributeIds.Value), int(ua.AttributeIds.EventNotifier)
 MOST_PARTS = 1_000  # items on parts of texts, which share no encoded value with others
@@ -95,7 +96,7 @@ class Monitoring:
             raise Refused("BadTooManyMonitoredItems", "there are too many monitored items")
         item: Item
         if monitored.attribute == _EVENTS:
-            item = self._event_item(subscription, monitored, wanted)
+            item = self._event_item(subscription, monitored, wanted, role)
         else:
             item = self._data_item(subscription, monitored, wanted, times, role)
         subscription.items[item.id] = item
@@ -175,6 +176,7 @@ class Monitoring:
                 group, key = found
                 slot = group.slot(key)
                 if slot is not None:
+                    self._check_sight(group.row(slot), role)
                     return self._watch.point(group, slot, as_text=False)
         return self._source_of_any(monitored, role)
 
@@ -182,6 +184,7 @@ class Monitoring:
         node_id = _id_of(monitored.node)
         node = self._aspace.node(node_id)
         if node is not None and monitored.attribute == _VALUE and node.row is not None and node.group is not None:
+            self._check_sight(node.row, role)
             slot = node.slot if node.slot is not None else node.group.extend(node.row)
             if slot is None:
                 raise Refused("BadTooManyMonitoredItems", "the group has too many points")
@@ -194,6 +197,10 @@ class Monitoring:
         if node is not None:
             return self._watch.fixed(_home(node, monitored.attribute), value)
         return self._aspace.share(key, value)
+
+    def _check_sight(self, row: Row, role: str) -> None:
+        if not self._aspace.rights.sees(role, row):
+            raise Refused("BadUserAccessDenied", f"an {role} may not see this")
 
     def _part(self, source: Source, index_range: str) -> Source:
         """What lies in a range of a value; that of a text may be shorter at times, of another point there is none."""
@@ -252,12 +259,12 @@ class Monitoring:
 
     # ------------------------------------------------------------------ events
 
-    def _event_item(self, subscription: Subscription, monitored: Monitored, wanted: Parameters) -> EventItem:
+    def _event_item(self, subscription: Subscription, monitored: Monitored, wanted: Parameters, role: str) -> EventItem:
         node_id = _id_of(monitored.node)
         notifier = self._read(node_id, _EVENTS, "").Value.Value
         if not notifier & shapes.SUBSCRIBE_TO_EVENTS:
             raise Refused("BadNotSupported", "the node has no events")
-        item = EventItem(next(self._numbers), subscription, node_id)
+        item = EventItem(next(self._numbers), subscription, node_id, hears_audit=at_least(role, "engineer"))
         item.filter = _event_filter(wanted)
         self._configure(item, wanted, self._event_queue_size(wanted.queue_size, 1))
         self.events.add(node_id, item)

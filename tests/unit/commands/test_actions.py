@@ -261,7 +261,7 @@ async def test_an_answer_that_breaks_the_schema(start, validation, state, invali
         assert rig.value("CP1.State.InvalidMessages") == invalid
 
 
-@pytest.mark.parametrize("answer", [[3, None, []], [3, None], [4, None], [4, None, 7, "", {}], [3, None, "x"]], ids=str)
+@pytest.mark.parametrize("answer", [[3, None, []], [4, None], [4, None, 7, "", {}], [3, None, "x"]], ids=str)
 async def test_an_answer_that_is_no_answer_ends_the_command(rig, answer):
     async with rig.socket() as socket:
         rig.write("CP1.Commands.Reset.Request", '{"type":"Hard"}')

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.commands.inputs import MASK, masked, masked_response
 from bridge.commands.table import command_methods, command_rows, commands
+from bridge.ocpp.secrets import MASK, masked
 from bridge.ocpp.versions import VERSIONS
 from bridge.points.rows import Enumeration, Type
 from tests.unit.station.rig import TABLE
@@ -79,19 +79,19 @@ def test_the_states_are_those_of_the_design():
         ("ChangeConfiguration", {"key": "AuthorizationKey", "value": "s"}, True),
         ("ChangeConfiguration", {"key": "AUTHORIZATIONKEY", "value": "s"}, True),
         ("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "s"}, False),
-        ("DataTransfer", {"key": "AuthorizationKey", "value": "s"}, False),
+        ("DataTransfer", {"key": "AuthorizationKey", "value": "s"}, True),
     ],
 )
 def test_a_secret_is_masked(action, payload, hidden):
-    shown = masked(action, payload)
+    shown = masked(payload)
     assert shown["value"] == (MASK if hidden else "s")
     assert payload["value"] == "s"
 
 
 def test_a_secret_that_a_station_tells_is_masked():
     told = {"configurationKey": [{"key": "authorizationKey", "value": "s"}, {"key": "K", "value": "v"}, "odd"]}
-    assert masked_response("GetConfiguration", told) == {
+    assert masked(told) == {
         "configurationKey": [{"key": "authorizationKey", "value": MASK}, {"key": "K", "value": "v"}, "odd"]
     }
     assert told["configurationKey"][0]["value"] == "s"
-    assert masked_response("GetConfiguration", {"configurationKey": 7}) == {"configurationKey": 7}
+    assert masked({"configurationKey": 7}) == {"configurationKey": 7}

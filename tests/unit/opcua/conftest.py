@@ -3,6 +3,7 @@
 import pytest
 import pytest_asyncio
 
+from bridge.opcua.slowdown import Slowdown
 from tests.unit.opcua.helpers import Site, make_site
 
 
@@ -20,6 +21,8 @@ def site(_shared: Site) -> Site:
     _shared.writer.calls.clear()
     _shared.writer.refusals.clear()
     _shared.writer.started.clear()
+    _shared.audit.clear()
+    _shared.server._guard.slowdown = Slowdown()  # another test's failures slow nobody here
     return _shared
 
 

@@ -11,20 +11,22 @@ from asyncua import Client, ua
 
 from bridge.errors import BridgeError
 from bridge.opcua.server import OpcUaServer
-from bridge.opcua.settings import OpcUaSettings
+from bridge.opcua.settings import SECURE, Account, OpcUaSettings
 from bridge.points.rows import Method, Row, Value
 from bridge.points.table import load_table
 from bridge.points.tree import Group, Quality, Station, Tree, Update
 from bridge.project import Project, shipped
 from bridge.station.model import bridge_layout, build_models, layouts
+from bridge.store.records import AuditRecord
 
 NOW = 1_700_000_000.0
-PASSWORDS = {"otto": "seen", "olga": "done", "emma": "made"}
+PASSWORDS = {"otto": "seen", "olga": "done", "emma": "made", "anna": "kept"}
 _HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 USERS = {
-    "otto": ("observer", _HASHER.hash("seen")),
-    "olga": ("operator", _HASHER.hash("done")),
-    "emma": ("engineer", _HASHER.hash("made")),
+    "otto": Account(role="observer", password_hash=_HASHER.hash("seen")),
+    "olga": Account(role="operator", password_hash=_HASHER.hash("done")),
+    "emma": Account(role="engineer", password_hash=_HASHER.hash("made")),
+    "anna": Account(role="admin", password_hash=_HASHER.hash("kept")),
 }
 
 TABLE = load_table(Project(shipped()).datapoints())
@@ -50,6 +52,12 @@ class Recorder:
             raise self.refusals[key]
         self.writes.append((key, value, user))
 
+    def shown(self, group: Group, slot: int, value: Value) -> str:
+        return repr(value)
+
+    def shown_arguments(self, group: Group, method: Method, arguments: Sequence[Value]) -> str:
+        return repr(list(arguments))
+
     async def call(self, group: Group, method: Method, arguments: Sequence[Value], user: str) -> Sequence[Value]:
         key = f"{group.path}.{method.key}"
         self.calls.append((key, list(arguments), user))
@@ -68,6 +76,7 @@ class Site:
     tree: Tree
     writer: Recorder
     server: OpcUaServer
+    audit: list[AuditRecord] = field(default_factory=list)
 
     def station(self, area: str = "", *, connectors: int = 1, online: bool = True) -> Station:
         name = f"CP{next(_numbers):03}"
@@ -98,16 +107,25 @@ def make_site(folder: Path, **changes: object) -> Site:
     writer = Recorder()
     values: dict[str, object] = {
         "endpoint": "opc.tcp://127.0.0.1:0/ocpp-bridge",
-        "security": ("None", "Basic256Sha256"),
-        "anonymous": "operator",
+        "security": ("None", *SECURE),
+        "anonymous": "engineer",
         "pki_dir": folder / "pki",
         "users": USERS,
+        "roles": TABLE.roles,
+        "trusts_everybody": True,
     }
     settings = OpcUaSettings(**{**values, **changes})  # type: ignore[arg-type]
+    audit: list[AuditRecord] = []
     server = OpcUaServer(
-        tree, writer, settings, software_version="1.2.3", layouts=LAYOUTS, dynamic=TABLE.measurands.row_of
+        tree,
+        writer,
+        settings,
+        software_version="1.2.3",
+        layouts=LAYOUTS,
+        dynamic=TABLE.measurands.row_of,
+        audit=audit.extend,
     )
-    return Site(tree, writer, server)
+    return Site(tree, writer, server, audit)
 
 
 def point(client: Client, path: str):

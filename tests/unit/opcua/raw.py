@@ -52,17 +52,25 @@ class Raw:
         raw = await cls.connect(site)
         raw.writer.write(hello(site.server.endpoint, **limits))
         assert (await raw.frame())[:4] == b"ACKF"
-        request = ua.OpenSecureChannelRequest()
-        request.Parameters.RequestedLifetime = 3_600_000
-        request.Parameters.SecurityMode = ua.MessageSecurityMode.None_
-        request.Parameters.ClientNonce = b""
-        header = ua.AsymmetricAlgorithmHeader(SecurityPolicyURI="http://opcfoundation.org/UA/SecurityPolicy#None")
-        body = struct_to_binary(header) + struct.pack("<II", raw._next(), 1) + struct_to_binary(request)
-        raw.writer.write(struct.pack("<4sII", b"OPNF", 12 + len(body), 0) + body)
+        raw.writer.write(raw._opening(ua.SecurityTokenRequestType.Issue))
         answer = await raw.frame()
         raw.channel = struct.unpack_from("<I", answer, 8)[0]
         raw.token_id = 13
         return raw
+
+    def _opening(self, kind: ua.SecurityTokenRequestType) -> bytes:
+        request = ua.OpenSecureChannelRequest()
+        request.Parameters.RequestType = kind
+        request.Parameters.RequestedLifetime = 3_600_000
+        request.Parameters.SecurityMode = ua.MessageSecurityMode.None_
+        request.Parameters.ClientNonce = b""
+        header = ua.AsymmetricAlgorithmHeader(SecurityPolicyURI="http://opcfoundation.org/UA/SecurityPolicy#None")
+        body = struct_to_binary(header) + struct.pack("<II", self._next(), 1) + struct_to_binary(request)
+        return struct.pack("<4sII", b"OPNF", 12 + len(body), self.channel) + body
+
+    def reopen(self) -> None:
+        """Asks for a new token."""
+        self.writer.write(self._opening(ua.SecurityTokenRequestType.Renew))
 
     @classmethod
     async def activated(cls, site: Site, **limits: int) -> "Raw":

@@ -146,6 +146,54 @@ async def test_somebody_without_a_session_cannot_fill_the_memory(site):
     assert raw.reader.at_eof() or raw.reader.exception()
 
 
+def opening(uri: bytes, certificate: bytes, thumbprint: bytes = struct.pack("<i", -1)) -> bytes:
+    """An OPN frame whose AsymmetricAlgorithmHeader is made by hand; each part with its length."""
+    body = uri + certificate + thumbprint + bytes(100)
+    return struct.pack("<4sII", b"OPNF", 12 + len(body), 0) + body
+
+
+NONE_URI = b"http://opcfoundation.org/UA/SecurityPolicy#None"
+SECURE_URI = NONE_URI.replace(b"None", b"Basic256Sha256")
+NONE, SECURE = (struct.pack("<i", len(uri)) + uri for uri in (NONE_URI, SECURE_URI))
+HEADERS = {
+    "a policy of a negative length": opening(struct.pack("<i", -4), struct.pack("<i", -4)),
+    "a policy of two billion bytes": opening(TWO_BILLION, TWO_BILLION),
+    "a certificate of a negative length": opening(
+        struct.pack("<i", len(SECURE_URI)) + SECURE_URI, struct.pack("<i", -9)
+    ),
+    "a certificate of two billion bytes": opening(SECURE, TWO_BILLION),
+    "no certificate": opening(SECURE, struct.pack("<i", -1)),
+    "a certificate that is none": opening(
+        struct.pack("<i", len(SECURE_URI)) + SECURE_URI, struct.pack("<i", 3) + b"abc"
+    ),
+    "a policy that there is not": opening(struct.pack("<i", 4) + b"what", struct.pack("<i", -1)),
+    "an opening that is cut": opening(NONE, struct.pack("<i", -1))[:70],
+}
+
+
+@pytest.mark.parametrize("frame", HEADERS.values(), ids=HEADERS)
+async def test_an_opening_that_cannot_be_read_ends_its_connection_and_costs_nobody_else(site, client, frame):
+    """U26: before anybody has said who it is."""
+    raw = await Raw.connect(site)
+    raw.writer.write(hello(site.server.endpoint))
+    await raw.frame()
+    raw.writer.write(frame[:4] + struct.pack("<I", len(frame)) + frame[8:])
+    assert (await raw.error()).startswith("Bad")
+    assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+
+
+async def test_one_connection_has_one_session_however_often_it_asks(site):
+    """U22"""
+    raw, sessions = await Raw.open(site), site.server._server.iserver.clients
+    before = len(sessions())
+    for _ in range(50):
+        created = await raw.ask(ua.CreateSessionRequest(), ua.CreateSessionResponse)
+        created.ResponseHeader.ServiceResult.check()
+    assert len(sessions()) == before + 1
+
+
+#: a null text, and two billion texts, each of which is said to be -4 bytes long: behind it stands itself again
+BACKWARDS = struct.pack("<iii", -1, 2**31 - 1, -4)
 MALFORMED = {
     "Read": [
         READ_HEAD + TWO_BILLION,
@@ -162,8 +210,8 @@ MALFORMED = {
     "RegisterNodes": [TWO_BILLION],
     "UnregisterNodes": [TWO_BILLION],
     "ActivateSession": [TWO_BILLION, b"", b"\xff" * 50],
-    "GetEndpoints": [TWO_BILLION, b""],
-    "FindServers": [TWO_BILLION, b""],
+    "GetEndpoints": [TWO_BILLION, b"", BACKWARDS],
+    "FindServers": [TWO_BILLION, b"", BACKWARDS],
     "CloseSession": [b""],
 }
 
@@ -253,12 +301,74 @@ async def test_sessions_that_were_dropped_lock_nobody_out(start_site):
         assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
 
 
-async def test_more_connections_than_allowed_are_closed(start_site):
+async def test_sessions_that_keep_their_subscriptions_for_a_client_that_is_gone_lock_nobody_out(start_site):
+    """U22"""
+    site = await start_site(limits=Limits(max_sessions=3))
+    for _ in range(9):
+        raw = await Raw.activated(site)
+        created = await raw.ask(ua.CreateSubscriptionRequest(), ua.CreateSubscriptionResponse)
+        created.ResponseHeader.ServiceResult.check()
+        await raw.close()
+    async with site.client() as client:
+        assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+
+
+async def test_more_connections_than_allowed_are_refused_while_all_are_used(start_site):
     site = await start_site(limits=Limits(max_connections=2))
     for _ in range(2):
-        await Raw.open(site)
+        await Raw.activated(site)
     refused = await Raw.connect(site)
     assert await refused.reader.read() == b""
+
+
+async def test_who_only_holds_connections_open_keeps_nobody_out(start_site):
+    """U22: connections that say nothing, that have a channel, or a session that is not activated."""
+    site = await start_site(limits=Limits(max_connections=3, max_sessions=1))
+    held = [await Raw.connect(site), await Raw.open(site), await Raw.open(site)]
+    created = await held[2].ask(ua.CreateSessionRequest(), ua.CreateSessionResponse)
+    created.ResponseHeader.ServiceResult.check()
+    for _ in range(3):
+        async with site.client() as client:
+            assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+    assert await held[0].reader.read() == b""
+
+
+async def test_one_machine_has_only_so_many_connections(start_site):
+    site = await start_site(limits=Limits(max_connections_per_address=2))
+    first = await Raw.open(site)
+    await Raw.open(site)
+    refused = await Raw.connect(site)
+    assert await refused.reader.read() == b""
+    await first.close()
+    async with asyncio.timeout(10):
+        while len(site.server._server.bserver.clients) > 1:  # noqa: ASYNC110 - nobody tells when one has gone
+            await asyncio.sleep(0.01)
+    async with site.client() as client:
+        assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+
+
+@pytest.mark.parametrize("how", ["connect", "open"])
+async def test_a_connection_without_a_session_is_closed_after_a_while(start_site, how):
+    site = await start_site()
+    site.server._server.iserver.max_pending_activation_seconds = 0.05
+    raw = await getattr(Raw, how)(site)
+    async with asyncio.timeout(10):
+        assert await raw.reader.read() == b""
+
+
+async def test_a_session_that_nobody_uses_ends(start_site):
+    site = await start_site()
+    internal = site.server._server.iserver
+    internal.min_session_timeout_ms = 50
+    raw = await Raw.open(site)
+    create = ua.CreateSessionRequest()
+    create.Parameters.RequestedSessionTimeout = 50
+    raw.token = (await raw.ask(create, ua.CreateSessionResponse)).Parameters.AuthenticationToken
+    await raw.activate()
+    async with asyncio.timeout(10):
+        while internal.clients():  # noqa: ASYNC110 - nobody tells when one has gone
+            await asyncio.sleep(0.01)
+    assert (await raw.status(raw.header("Read") + read_request(ITEM))).startswith("BadSession")
 
 
 async def test_an_answer_that_is_too_large_for_the_client_is_a_fault(start_site):

@@ -11,8 +11,10 @@ from bridge.opcua import address_space, sources
 from bridge.opcua.address_space import TreeAddressSpace
 from bridge.opcua.diagnostics import LiveValues
 from bridge.opcua.nodes import Space
+from bridge.opcua.rights import Rights
 from bridge.opcua.typespace import TypeSpace
 from bridge.opcua.variants import BOTH
+from bridge.points.roles import Roles
 from bridge.points.tree import Tree
 from bridge.station.model import bridge_layout
 from tests.unit.opcua.helpers import LAYOUTS, TABLE
@@ -38,7 +40,7 @@ class Watcher:
 @pytest.fixture
 def aspace() -> TreeAddressSpace:
     space = Space(Tree(bridge_layout(TABLE)), lambda key: None, TypeSpace(LAYOUTS))
-    aspace = TreeAddressSpace(space, initial_values=False)
+    aspace = TreeAddressSpace(space, Rights(Roles({}, {}), hidden=False), initial_values=False)
     node = NodeData(NODE)
     node.attributes[ua.AttributeIds.Value] = AttributeValue(ua.DataValue(ua.Variant(0)))
     aspace[NODE] = node

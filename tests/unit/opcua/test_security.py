@@ -47,7 +47,7 @@ async def test_the_certificate_names_the_application_uri(site, client):
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert names.get_values_for_type(x509.UniformResourceIdentifier) == [uri]
     policies = {endpoint.SecurityPolicyUri.rpartition("#")[2] for endpoint in endpoints}
-    assert policies == {"None", "Basic256Sha256"}
+    assert policies == {"None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"}
 
 
 BAD_LOGINS = [("olga", "wrong"), ("olga", ""), ("admin", "admin"), ("admin", ""), ("Admin", "x"), ("nobody", "done")]
@@ -123,8 +123,20 @@ async def test_tokens_of_sessions_cannot_be_guessed(site, client):
     assert all(isinstance(token, bytes) and len(token) >= 16 for token in tokens)
 
 
+async def test_a_token_that_nobody_was_given_is_refused(site, client):
+    """U02"""
+    protocol = client.uaclient.protocol
+    own = protocol.authentication_token
+    for wrong in (bytes(32), own.Identifier[:-1] + bytes([own.Identifier[-1] ^ 1])):
+        protocol.authentication_token = ua.NodeId(wrong, own.NamespaceIndex, ua.NodeIdType.ByteString)
+        with pytest.raises(ua.uaerrors.BadSessionIdInvalid):
+            await read(client, "Bridge.StationsKnown")
+    protocol.authentication_token = own
+    assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+
+
 async def test_another_sessions_token_is_refused_and_changes_nothing(site, client):
-    """U01, U02"""
+    """U01"""
     async with site.client() as other:
         mine, theirs = (each.uaclient.protocol for each in (client, other))
         own, mine.authentication_token = mine.authentication_token, theirs.authentication_token

@@ -61,7 +61,7 @@ async def test_status_is_that_of_now(client):
     assert await value(client, "ServerStatus_State") == ua.ServerState.Running
     assert await value(client, "ServerStatus_StartTime") == status.StartTime
     assert await value(client, "ServerStatus_BuildInfo_SoftwareVersion") == "1.2.3"
-    assert await value(client, "Auditing") is False
+    assert await value(client, "Auditing") is True
     assert await value(client, "ServerRedundancy_RedundancySupport") == ua.RedundancySupport.None_
 
 

@@ -1,5 +1,8 @@
 """The certificate is made once and kept; passwords are checked against their hashes."""
 
+import time
+from datetime import timedelta
+
 import pytest
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import UserRole
@@ -7,8 +10,14 @@ from cryptography import x509
 
 from bridge.errors import ProjectError
 from bridge.opcua.certificate import CERTIFICATE, KEY, application_uri, load_identity
-from bridge.opcua.users import Users, may_write
-from tests.unit.opcua.helpers import USERS
+from bridge.opcua.guard import Guard
+from bridge.opcua.trust import TrustList
+from bridge.opcua.upkeep import Upkeep
+from bridge.opcua.users import Users
+from bridge.points.tree import Tree
+from bridge.station.model import bridge_layout
+from tests.unit.opcua.certificates import party
+from tests.unit.opcua.helpers import TABLE, USERS
 
 
 def test_the_certificate_is_made_once_and_kept(tmp_path):
@@ -61,13 +70,57 @@ async def test_any_other_login_is_refused(name, password):
     users.close()
 
 
-@pytest.mark.parametrize("role", ["observer", "operator", "engineer"])
+@pytest.mark.parametrize("role", ["observer", "operator", "engineer", "admin"])
 def test_anonymous_has_the_configured_role(role):
     users = Users(role, {})
     assert users.anonymous().rights == role
     users.close()
 
 
-@pytest.mark.parametrize(("role", "may"), [("observer", False), ("operator", True), ("engineer", True), ("", False)])
-def test_who_may_write(role, may):
-    assert may_write(role) is may
+class Renewed:
+    """Upkeep of an identity in a folder; `told` are the events."""
+
+    def __init__(self, folder, ends):
+        self.now = time.time()
+        self.identity = load_identity(folder, "127.0.0.1")
+        left = self.identity.certificate.not_valid_after_utc.timestamp() - self.now
+        self.now += left - ends
+        self.replaced, self.told = [], []
+        tree = Tree(bridge_layout(TABLE))
+        tree.events.append(self.told.append)
+        guard = Guard(tree, Users("none", {}), TrustList(folder), lambda records: None)
+        self.upkeep = Upkeep(
+            folder, "127.0.0.1", guard, replace=self.replaced.append, end_strangers=int, clock=lambda: self.now
+        )
+
+
+def test_a_certificate_is_made_anew_before_it_ends_and_the_old_one_kept(tmp_path):
+    world = Renewed(tmp_path, ends=30 * 86_400)
+    made = world.upkeep.look_after(world.identity)
+    assert world.replaced == [made]
+    assert [event.type for event in world.told] == ["CertificateRenewed"]
+    assert made.certificate != world.identity.certificate
+    assert (made.key.private_numbers(), made.uri) == (world.identity.key.private_numbers(), world.identity.uri)
+    assert load_identity(tmp_path, "127.0.0.1").certificate == made.certificate
+    (old,) = (tmp_path / CERTIFICATE).parent.glob("*.old")
+    assert x509.load_der_x509_certificate(old.read_bytes()) == world.identity.certificate
+
+
+def test_a_certificate_with_time_left_stays(tmp_path):
+    world = Renewed(tmp_path, ends=90 * 86_400)
+    assert world.upkeep.look_after(world.identity) is world.identity
+    assert world.told == []
+
+
+def test_a_sites_own_certificate_is_only_warned_of_once_a_day(tmp_path):
+    own = party("site", ends=timedelta(days=10))
+    (tmp_path / CERTIFICATE).parent.mkdir(parents=True)
+    (tmp_path / KEY).parent.mkdir(parents=True)
+    certificate, key = own.save(tmp_path)
+    certificate.replace(tmp_path / CERTIFICATE)
+    key.replace(tmp_path / KEY)
+    world = Renewed(tmp_path, ends=5 * 86_400)
+    for _ in range(3):
+        assert world.upkeep.look_after(world.identity) is world.identity
+        world.now += 43_200
+    assert [event.type for event in world.told] == ["CertificateExpiring"] * 2

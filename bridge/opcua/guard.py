@@ -1,0 +1,132 @@
+"""Who tried to get in and was refused: counted in points, told as events, noted in the audit trail."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from asyncua import ua
+from asyncua.common.utils import ServiceError
+from cryptography import x509
+
+from bridge.errors import Refused
+from bridge.opcua import trust
+from bridge.opcua.slowdown import Slowdown, machine
+from bridge.opcua.trust import TrustList
+from bridge.opcua.users import BridgeUser, Users
+from bridge.points.allowance import Allowance
+from bridge.points.events import Event
+from bridge.points.rows import Value
+from bridge.points.tree import Tree, Update
+from bridge.store.records import AuditRecord
+
+FOLDER = "Security.Clients."
+MOST_NAME = 64  # characters of a user's name that are shown: somebody may have typed a password there
+REFUSALS, REFUSALS_EACH_SECOND = 500, 5.0  # entries of the audit trail, from one machine
+MOST_AUDITED = 1_000  # characters of what is noted of a value
+
+
+class Auditor(Protocol):
+    """Keeps the audit trail; returns at once."""
+
+    def __call__(self, records: list[AuditRecord]) -> None: ...
+
+
+class Guard:
+    """The trust list, the users, and what becomes of those who are neither. `audit` takes what is to be kept."""
+
+    def __init__(
+        self, tree: Tree, users: Users, certificates: TrustList, audit: Auditor, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.users = users
+        self.certificates = certificates
+        self.slowdown = Slowdown()
+        self._audit = audit
+        self._refusals = Allowance(REFUSALS, REFUSALS_EACH_SECOND, clock)
+        self._tree = tree
+        self._clock = clock
+
+    def check_certificate(self, sent: bytes, address: str) -> x509.Certificate:
+        """The client's certificate. Raises ServiceError(BadSecurityChecksFailed), which says no more on purpose.
+
+        A client learns nothing of what is wrong (OPC 10000-4 §6.1.3); who runs the bridge does.
+        """
+        try:
+            return self.certificates.check(sent)
+        except Refused as error:
+            self._certificate_refused(sent, address, error)
+            raise ServiceError(ua.StatusCodes.BadSecurityChecksFailed) from None
+
+    def still_knows(self, user: BridgeUser, certificate: bytes | None) -> bool:
+        """Whether somebody who was let in would be let in now."""
+        if not self.users.still_is(user):
+            return False
+        try:
+            if certificate:
+                self.certificates.check(certificate)
+        except Refused:
+            return False
+        return True
+
+    def _certificate_refused(self, sent: bytes, address: str, error: Refused) -> None:
+        fields: dict[str, Value] = {"Reason": error.reason}
+        name = "?"
+        try:
+            certificate = trust.parse(sent)[0]
+            name = trust.name_of(certificate)[:MOST_NAME]
+            fields["Thumbprint"] = trust.thumbprint(certificate)
+            fields["Subject"] = certificate.subject.rfc4514_string()
+        except (Refused, ValueError):
+            pass
+        if error.status in ("BadCertificateUntrusted", "BadCertificateTimeInvalid"):
+            self.certificates.keep_rejected(sent)
+        text = f"{name} {fields.get('Thumbprint', '')} at {address}: {error.reason}"
+        self.count("RejectedCertificates", LastRejectedCertificate=text)
+        self.tell("CertificateRejected", f"The certificate of {text}", fields)
+
+    def login_failed(self, name: str, address: str, code: int) -> None:
+        """Somebody was not let in. A name that is none of ours is cut: it may be a password."""
+        reason, now = ua.StatusCode(code).name, self._clock()
+        shown = name[:MOST_NAME]
+        self.count("FailedLogins", LastFailedLogin=f"{shown} at {address}: {reason}", LastFailedLoginTime=now)
+        fields: dict[str, Value] = {"User": shown, "RemoteAddress": address, "Reason": reason}
+        self.tell("LoginFailed", f"{shown} at {address} was not let in: {reason}", fields)
+
+    def count(self, counter: str, **values: Value) -> None:
+        """One more in Security.Clients, with what is said of the last one."""
+        bridge = self._tree.bridge
+        before = bridge.value(FOLDER + counter)
+        values[counter] = ((before if isinstance(before, int) else 0) + 1) & 0xFFFFFFFF
+        slots = ((bridge.slot(FOLDER + name), value) for name, value in values.items())
+        self._tree.apply(bridge, [Update(slot, value) for slot, value in slots if slot is not None], self._clock())
+
+    def tell(self, type_: str, message: str, fields: Mapping[str, Value]) -> None:
+        self._tree.emit(Event(type_, "", message, self._clock(), fields))
+
+    def audit(self, records: list[AuditRecord]) -> None:
+        """Keeps what was done, and of what was refused as much as nobody can bury the rest under."""
+        self._audit([kept for record in records if (kept := self._kept(record)) is not None])
+
+    def _kept(self, record: AuditRecord) -> AuditRecord | None:
+        if record.status == "Good":
+            return record
+        left_out = self._refusals.admit(machine(record.address))
+        if left_out is None:
+            return None
+        return replace(record, path=f"{record.path} and {left_out} left out") if left_out else record
+
+    def note(self, session: Any, action: str, status: str, path: str = "", value: str = "") -> AuditRecord:
+        """An entry for the audit trail, about what a session did or tried."""
+        user = session.user
+        return AuditRecord(
+            time=self._clock(),
+            user=(user.name or "")[:MOST_NAME],
+            role=user.rights,
+            session=str(session.session_id.Identifier),
+            address=session.address,
+            certificate=session.thumbprint,
+            action=action,
+            path=path[:MOST_AUDITED],
+            value=value[:MOST_AUDITED],
+            status=status,
+        )
