@@ -11,24 +11,25 @@ import structlog
 from bridge.points.measurands import Measurands
 from bridge.points.rows import Row, Type, Value
 from bridge.points.tree import Group, Quality, Sample, Stamp, Tree
-from bridge.station import charges, v201
+from bridge.station import charges, transactions
 from bridge.station.configuration import FOLDER as CONFIGURATION
 from bridge.station.configuration import configuration_row
 from bridge.station.connectors import Connectors
 from bridge.station.context import Context
+from bridge.station.keeping import last_states, memory_of, restore_notes
 from bridge.station.known import Known, Running
 from bridge.station.scripted import custom_row
 from bridge.station.v2.memory import Memory
 from bridge.station.v2.transaction import TransactionState
 from bridge.station.v2.transaction_points import OF_ANOTHER, points
-from bridge.store.records import LastValue, Transaction
+from bridge.store.records import ASIDE, LastValue, Transaction
 
 log = structlog.get_logger()
 
 _QUALITIES = dict(Quality.__members__)
 
 #: ends of one 2.x station that may not have been shown when the bridge was killed; what is older was
-MAX_UNSHOWN = 8
+MAX_UNSHOWN = 64
 #: s within which what was shown is surely among the last values; they are written every few seconds
 KEPT_WITHIN = 60.0
 
@@ -47,6 +48,8 @@ class Restorer:
         self._measurands = measurands
         self._known = known
         self._by_path = {found.points.path: found for found in known.values()}
+        #: when the last event of each 2.x transaction that may not have been shown came, by station
+        self._received: defaultdict[str, dict[str, float]] = defaultdict(dict)
 
     def restore(self) -> None:
         """Puts back everything."""
@@ -65,9 +68,12 @@ class Restorer:
             offset = known.points.value("State.ClockOffset")
             if isinstance(offset, float):
                 known.clock.restore(offset)
+        restore_notes(self._context, self._known)
         self._restore_transactions()
         for known in self._known.values():
             self._forget_ended(known)
+            for group, shown, time, received in last_states(known, self._received[known.id], self._context.clock()):
+                self._put(known, group, shown, time, received)
 
     def _restore_models(self) -> None:
         """Configuration.* of OCPP 2.x, written or not: what the points are. Their values follow."""
@@ -80,7 +86,7 @@ class Restorer:
             rows = [described.row for described in points.values() if not described.gone]
             for known in filter(None, map(self._known.get, stations)):
                 if known.model.version.name != "1.6":
-                    model = v201.memory_of(self._context, known).model
+                    model = memory_of(self._context, known).model
                     model.restore(points)
                     for row in rows:
                         known.points.extend(row)
@@ -106,14 +112,13 @@ class Restorer:
             found = self._place(ended)
             if found is not None:
                 self._show_ended(*found, ended)
-        received: defaultdict[str, dict[str, float]] = defaultdict(dict)
         for event in store.load_running_events():
             if known := self._known.get(event.station):
-                charges.replay(self._context, known, v201.memory_of(self._context, known), [event])
-                received[known.id][event.transaction_id] = event.received
+                charges.replay(self._context, known, memory_of(self._context, known), [event])
+                self._received[known.id][event.transaction_id] = event.received
         for known in self._known.values():
-            if known.model.version.name != "1.6" or known.id in received:
-                self._restore_charges(known, received[known.id])
+            if known.model.version.name != "1.6":  # what ran before is closed when the station connects
+                self._restore_charges(known, self._received[known.id])
         for transaction in store.load_open_transactions():
             if known := self._known.get(transaction.station):
                 self._show_running(known, transaction)
@@ -149,12 +154,21 @@ class Restorer:
     def _show_running(self, known: Known, transaction: Transaction) -> None:
         group = self._connectors.named(known, transaction.connector)
         running = Running(
-            transaction.id, group, transaction.meter_start, transaction.id_tag, transaction.lost is not None
+            transaction.id,
+            group,
+            transaction.meter_start,
+            transaction.id_tag,
+            transaction.lost is not None,
+            transaction.start_time,
         )
         if group is not None:  # the last one to start there may have ended
             known.newest[group] = max(known.newest.get(group, 0), _number(group.value("Transaction.Start.Id")))
         known.run(running)
-        if group is not None and known.running_at(group) is running:
+        if group is None or known.model.version.name != "1.6":  # that one is closed when the station connects
+            return
+        if running.lost:
+            self._show_lost(known, group, running, transaction.received)
+        elif known.running_at(group) is running:
             now: Points = [
                 ("Transaction.Active", True),
                 ("Transaction.Id", str(transaction.id)),
@@ -162,6 +176,12 @@ class Restorer:
             ]
             self._put(known, group, now, transaction.start_time, transaction.received)
             self._show_start(known, group, transaction)
+
+    def _show_lost(self, known: Known, group: Group, running: Running, received: float) -> None:
+        """One that was lost after what is shown was stored."""
+        if group.value("Transaction.Start.Id") == str(running.id) and group.value("Transaction.Active"):
+            stop, time = transactions.lost_values(running, group)
+            self._put(known, group, list(stop.items()), time, received)
 
     def _show_start(self, known: Known, group: Group, transaction: Transaction) -> None:
         start: Points = [
@@ -184,38 +204,40 @@ class Restorer:
         """The newest transaction of each connector whether it runs or has ended, and the last ends. `received`: when
         the last event of those came that run.
         """
-        memory = v201.memory_of(self._context, known)
+        memory = memory_of(self._context, known)
         for state in memory.transactions:
             charges.recall(self._context, known, memory, state.id, state.at)
-        ended = self._replay_ended(known, memory)
-        for transaction, time in ended.items():
-            state_of = memory.transactions.get(transaction)
-            group = None if state_of is None else known.points.connectors.get(state_of.at)
-            if state_of is not None and group is not None and charges.is_last_end(group, state_of):
-                current = memory.transactions.at(state_of.at) is state_of
-                self._show_state(known, group, state_of, time, current=current)
+        for state, time in self._replay_ended(known, memory):
+            received[state.id] = time
+            group = known.points.connectors.get(state.at)
+            if group is not None and charges.is_last_end(group, state):
+                self._show_state(known, group, state, time, current=memory.transactions.at(state.at) is state)
         for state in memory.transactions:
             group = known.points.connectors.get(state.at)
             if group is not None and memory.transactions.at(state.at) is state:
-                self._show_state(known, group, state, received.get(state.id, 0.0), current=True)
+                self._show_state(known, group, state, received.get(state.id, self._context.clock()), current=True)
 
-    def _replay_ended(self, known: Known, memory: Memory) -> dict[str, float]:
-        """Those that ended after what is shown was stored, by id: when the end came. A repeated end of one that is
-        shown changes nothing.
+    def _replay_ended(self, known: Known, memory: Memory) -> Iterator[tuple[TransactionState, float]]:
+        """Those that ended after what is shown was stored, the oldest first, and when the end came. A repeated end of
+        one that is shown changes nothing.
         """
-        shown = {group.value("Transaction.Stop.Id") for group in known.points.connectors.values()}
+        ends = list(islice(self._context.store.load_ends_of(known.id), MAX_UNSHOWN))
+        reused = {transaction.partition(ASIDE)[0] for transaction, _ in ends if ASIDE in transaction}
+        shown = {group.value("Transaction.Stop.Id") for group in known.points.connectors.values()} - reused
         found: dict[str, float] = {}
         kept: float | None = None
-        for transaction, received in islice(self._context.store.load_ends_of(known.id), MAX_UNSHOWN):
+        for transaction, received in ends:
             if kept is not None and received < kept - KEPT_WITHIN:
                 break
             if transaction in shown:
                 kept = received if kept is None else kept
-            elif transaction not in found:
-                events = self._context.store.events_of(known.id, transaction)
-                charges.replay(self._context, known, memory, events)
-                found[transaction] = received
-        return found
+            else:
+                found.setdefault(transaction, received)
+        for transaction, received in reversed(found.items()):  # more than memory keeps: the newest are to stay
+            charges.replay(self._context, known, memory, self._context.store.events_of(known.id, transaction))
+            state = memory.transactions.get(transaction)
+            if state is not None:
+                yield state, received
 
     def _show_state(
         self, known: Known, group: Group, state: TransactionState, received: float, *, current: bool

@@ -23,15 +23,18 @@ from bridge.errors import OcppError
 from bridge.ocpp.versions import VERSIONS
 from bridge.points.tree import Group
 from bridge.points.values import format_time
-from bridge.station import charges, reported
+from bridge.station import charges, inquiries, lost, placing, reported, reusing
 from bridge.station.context import Answer, Context, Quick
 from bridge.station.fields import optional_text, text
+from bridge.station.keeping import keep_model, keep_notes, memory_of
 from bridge.station.known import Known
-from bridge.station.registration import answer_boot
+from bridge.station.registration import answer_boot, answer_sign_certificate
 from bridge.station.scripted import ScriptedStation
+from bridge.station.told_events import TOLD, tell
 from bridge.station.v2 import answers
-from bridge.station.v2.events import STARTED, Event, read_event
+from bridge.station.v2.events import ENDED, Event, read_event
 from bridge.station.v2.memory import Memory
+from bridge.station.v2.stored import located
 from bridge.station.v2.transaction_points import Point
 from bridge.station.v2.transactions import Taken
 from bridge.store.records import EventRecord
@@ -58,20 +61,11 @@ _TRIGGERED: Mapping[str, frozenset[str]] = {
     )
 }
 
-#: s from one writing of a device model to the next, whatever its station reports
-KEEP_AFTER = 10.0
 MAX_ANSWERED = 64
 """Answers to tokens of one station that are kept for events that come again."""
 
 Payload = Mapping[str, Any]
 Decide = Callable[[Context, Known, Group | None, Payload, float], Awaitable[Answer]]
-
-
-def memory_of(context: Context, known: Known) -> Memory:
-    """What is remembered of the station."""
-    if known.memory is None:
-        known.memory = Memory(context.catalogue)
-    return known.memory
 
 
 async def boot_notification(
@@ -96,13 +90,15 @@ async def boot_notification(
     )
     memory = memory_of(context, known)
     # What was set and waited for this boot has another value now.
-    rebooted = known.points.value("State.RebootRequired") is True
+    rebooted = known.points.value("State.RebootRequired") is True and request.reason != "Triggered"
     memory.is_read = memory.is_read and not changed and not rebooted
 
     def then(time: float | None) -> None:
-        reported.apply_points(context.tree, known.points, [("State.RebootRequired", False, time)], now)
-        if status == "Accepted":
-            context.booted(known)
+        if request.reason != "Triggered":
+            memory.forget_alerts()
+            keep_notes(context, known, memory)
+            reported.apply_points(context.tree, known.points, [("State.RebootRequired", False, time)], now)
+        context.booted(known)
 
     return Answer({"status": status, "currentTime": format_time(context.clock()), "interval": interval}, group, then)
 
@@ -151,13 +147,19 @@ async def transaction_event(
     except ValueError as error:
         raise OcppError(known.model.version.codes["occurrence"], str(error)) from None
     memory = memory_of(context, known)
-    name = "" if group is None or group is known.points else reported.name_of(group)
-    if memory.transactions.get(event.transaction) is None:
-        charges.recall(context, known, memory, event.transaction, name)
-    await context.store.put_event(_record(known, event, payload, now))
-    taken = memory.transactions.take(event, partial(charges.locate, name), now)
+    before = memory.transactions.get(event.transaction)
+    if before is None:
+        at_first = "" if group is None or group is known.points else reported.name_of(group)
+        before = charges.recall(context, known, memory, event.transaction, at_first)
+    event, reused = await reusing.tell_apart(context, known, memory, event, before)
+    before = memory.transactions.get(event.transaction)
+    name = placing.find(known, event, group, before)
+    event = located(event, name)
+    stored = await context.store.put_event(_record(known, event, payload, now, name))
+    taken = memory.transactions.take(event, partial(charges.locate, name or ""), now)
+    taken.state.unheard = False
     if taken.closed:
-        await charges.close_older(context, known, taken)
+        await lost.close_older(context, known, taken)
     answer = await _answer_token(context, known, event, taken, payload)
     at = known.points.connectors.get(taken.state.at)
     log.info(
@@ -173,14 +175,39 @@ async def transaction_event(
 
     def show(time: float | None) -> None:
         if at is not None and taken.kind != "repeated":
-            told = _told(answer) if taken.asks == "start_transaction" and taken.current else []
+            told = _told(_answered(memory, taken, answer)) if taken.current else []
             charges.show(context, known, memory, at, event, taken, told)
 
-    return Answer(answer, known.points, show)
+    return Answer(answer, known.points, show, reused or _complaint(taken, event, stored=stored))
 
 
-def _told(event_answer: Payload) -> list[Point]:
+def _complaint(taken: Taken, event: Event, *, stored: bool) -> str:
+    """Of an end nobody knows where, and of two events with one number. All are stored."""
+    name = f"transactionId {taken.state.own_id[:50]}"
+    if stored and taken.kind != "new":
+        return f"{name} has another event with the seqNo {event.seq_no}: both are kept"
+    if event.type == ENDED and not taken.state.at:
+        return f"{name} has ended, nothing tells at which connector: it is not shown"
+    return ""
+
+
+def _answered(memory: Memory, taken: Taken, answer: Payload) -> Payload | None:
+    """What is to be shown of the answer to the token of a start: to this event's, or to that of one before which could
+    not be shown yet.
+    """
+    if taken.asks == "start_transaction":
+        return answer
+    return _answer_before(memory, taken.state.id) if taken.changed else None
+
+
+def _answer_before(memory: Memory, transaction: str) -> Payload | None:
+    return next((found for key, found in memory.answered.items() if key.startswith(f"{transaction} ")), None)
+
+
+def _told(event_answer: Payload | None) -> list[Point]:
     """What a token was answered, as points."""
+    if event_answer is None:
+        return []
     info = _object(event_answer, "idTokenInfo")
     parent = optional_text(_object(info, "groupIdToken"), "idToken")
     return [
@@ -220,7 +247,7 @@ def _start_request(
         meter_start=taken.state.meter_start,
         timestamp=event.time,
         reservation_id=taken.state.reservation_id,
-        transaction_id=event.transaction,
+        transaction_id=taken.state.own_id,
         remote_start_id=taken.state.remote_start_id,
     )
 
@@ -232,7 +259,7 @@ def _stop_request(
         station=_station(context, known),
         version=known.model.version.name,
         payload=payload,
-        transaction_id=event.transaction,
+        transaction_id=taken.state.own_id,
         connector=taken.state.at,
         id_token=event.id_token,
         id_token_type=event.id_token_type,
@@ -240,6 +267,11 @@ def _stop_request(
         timestamp=event.time,
         reason=event.stopped_reason or "Local",
     )
+
+
+async def sign_certificate(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
+    """OCPP 2.0.1 A02, A03"""
+    return Answer(await answer_sign_certificate(context, known, payload, now), group)
 
 
 def _computed(action: str) -> Decide:
@@ -254,6 +286,7 @@ DECISIONS: Mapping[str, Decide] = {
     "Authorize": authorize,
     "BootNotification": boot_notification,
     "DataTransfer": data_transfer,
+    "SignCertificate": sign_certificate,
     "TransactionEvent": transaction_event,
     **{action: _computed(action) for action in answers.COMPUTED},
 }
@@ -262,35 +295,30 @@ DECISIONS: Mapping[str, Decide] = {
 def take(context: Context, known: Known, group: Group, action: str, payload: Payload, now: float) -> str:
     """What the rows cannot say of a message that was answered automatically; returns what could not be read."""
     memory = memory_of(context, known)
-    if action == "TransactionEvent":
-        return _complaint(memory, payload)
     found = reported.TAKES.get(action)
+    if action in TOLD:
+        tell(context.tree, known, action, payload, now)
     if found is None:
         return ""
     problem = found(context.tree, known, memory, group, payload, now)
     if action == "NotifyReport":
         _keep_model(context, known, memory, payload)
-    if action == "StatusNotification" and payload.get("connectorStatus") == "Available":
-        charges.miss_end(context, known, memory, group)
+    if action == "StatusNotification":
+        for state in placing.place_waiting(context, known, memory, group):
+            told = _told(_answer_before(memory, state.id))
+            reported.apply_points(context.tree, group, told, context.clock())
+        if payload.get("connectorStatus") == "Available":
+            lost.miss_end(context, known, memory, group)
+    keep_notes(context, known, memory)
     return problem
-
-
-def _complaint(memory: Memory, payload: Payload) -> str:
-    """Of a transaction with the id of one that has ended: nothing tells their events apart."""
-    event = read_event(payload)
-    state = memory.transactions.get(event.transaction)
-    if event.type != STARTED or state is None or not state.reused:
-        return ""
-    return f"transactionId {event.transaction[:50]} was that of a transaction that has ended: this one is not shown"
 
 
 def _keep_model(context: Context, known: Known, memory: Memory, payload: Payload) -> None:
     """Keeps the device model when a report is complete, so that its points are there after a restart."""
     request = payload.get("requestId")
     is_open = isinstance(request, int) and memory.reports.open("NotifyReport", request) is not None
-    if memory.model.changed and not is_open and context.monotonic() - memory.kept >= KEEP_AFTER:
-        memory.kept = context.monotonic()
-        context.store.put_model_soon(known.id, memory.model.keep())
+    if memory.model.changed and not is_open:
+        keep_model(context, known, memory)
 
 
 def configuration_request(context: Context, known: Known) -> tuple[str, dict[str, Any]] | None:
@@ -313,8 +341,14 @@ def command_done(context: Context, known: Known, action: str, payload: Payload, 
             reported.apply_points(tree, known.points, [("State.RebootRequired", True, None)], now)
     elif action == "GetBaseReport" and response.get("status") != "Accepted":
         memory.refused(payload.get("requestId"))
+    elif action == "GetBaseReport" and payload.get("requestId") == memory.ours:
+        inquiries.await_report(context, known, memory, configuration_request)
+    elif action == "GetTransactionStatus":
+        lost.take_answer(context, known, memory, payload, response)
     elif action == "SetVariableMonitoring":
         memory.monitors.set(response)
+        memory.unkept.add("monitors")
+        keep_notes(context, known, memory)
 
 
 def triggered(action: str, payload: Payload) -> frozenset[str]:
@@ -337,7 +371,7 @@ def _authorized(known: Known, action: str, decided: Any, *, accepted: bool) -> d
     return answers.authorized(known.model.version, action, found, accepted=accepted)
 
 
-def _record(known: Known, event: Event, payload: Payload, now: float) -> EventRecord:
+def _record(known: Known, event: Event, payload: Payload, now: float, connector: str | None) -> EventRecord:
     return EventRecord(
         station=known.id,
         transaction_id=event.transaction,
@@ -346,6 +380,7 @@ def _record(known: Known, event: Event, payload: Payload, now: float) -> EventRe
         ended=event.type == "Ended",
         payload=dict(payload),
         received=now,
+        connector=connector,
     )
 
 

@@ -28,9 +28,9 @@ async def results_of(client: Hmi, version: str) -> Results:
 
 
 @BOTH
-async def test_every_command_by_writing_points(program, version: str) -> None:
+async def test_every_command_by_writing_points(site, version: str) -> None:
     """B24: each request reaches the station as it was written and ends in the state that its answer means."""
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         results = await results_of(client, version)
         for action, (payload, yes, no) in ACTIONS[version].items():
@@ -53,9 +53,9 @@ async def test_every_command_by_writing_points(program, version: str) -> None:
 
 
 @BOTH
-async def test_every_command_as_json_and_by_method(program, version: str) -> None:
+async def test_every_command_as_json_and_by_method(site, version: str) -> None:
     """The outputs and the StatusCode say how the station answered."""
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         for action, (payload, yes, no) in ACTIONS[version].items():
             method = f"CP001.Commands.{action}.Call"
@@ -76,8 +76,8 @@ async def test_every_command_as_json_and_by_method(program, version: str) -> Non
 
 
 @BOTH
-async def test_every_command_at_a_connector_fills_its_place_in(program, version: str) -> None:
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+async def test_every_command_at_a_connector_fills_its_place_in(site, version: str) -> None:
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         await station.status("Occupied", 2, 3)
         evse = {"id": 2, "connectorId": 3}
@@ -114,9 +114,9 @@ async def test_every_command_times_out_when_no_answer_comes(run, version: str) -
 
 
 @BOTH
-async def test_every_command_is_refused_while_the_station_is_away(program, version: str) -> None:
-    async with hmi(program.opcua) as client:
-        async with connected(program.ocpp, version) as station:
+async def test_every_command_is_refused_while_the_station_is_away(site, version: str) -> None:
+    async with site.hmi() as client:
+        async with site.connected(version) as station:
             await station.boot()
         await client.until("CP001.State.Connected", False)
         for action, (payload, _, _) in ACTIONS[version].items():
@@ -134,10 +134,10 @@ async def test_every_command_is_refused_while_the_station_is_away(program, versi
 
 
 @BOTH
-async def test_commands_end_as_offline_when_the_connection_goes(program, version: str) -> None:
+async def test_commands_end_as_offline_when_the_connection_goes(site, version: str) -> None:
     """J21: at once, not after the timeout; those that wait behind it too."""
-    async with hmi(program.opcua) as client:
-        async with connected(program.ocpp, version) as station:
+    async with site.hmi() as client:
+        async with site.connected(version) as station:
             await station.boot()
             results = await results_of(client, version)
             station.answers["Reset"] = SILENT

@@ -48,8 +48,8 @@ def test_the_table_has_every_message() -> None:
 
 
 @BOTH
-async def test_every_message_is_answered_and_shows(program, version: str) -> None:
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+async def test_every_message_is_answered_and_shows(site, version: str) -> None:
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         await station.event("Started", 0, evse=EVSE)
         for message in MESSAGES[version]:
@@ -69,9 +69,9 @@ async def test_every_message_is_answered_and_shows(program, version: str) -> Non
 
 
 @pytest.mark.parametrize(("version", "call"), [("2.0.1", ocpp.v201.call), ("2.1", ocpp.v21.call)])
-async def test_the_packages_own_station_charges(program, version: str, call: Any) -> None:
+async def test_the_packages_own_station_charges(site, version: str, call: Any) -> None:
     """B06; with the package's classes of messages and its names."""
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+    async with site.connected(version) as station, site.hmi() as client:
         boot = await station.call(
             call.BootNotification(charging_station={"model": "M", "vendor_name": "V"}, reason="PowerUp")
         )
@@ -103,9 +103,9 @@ async def test_the_packages_own_station_charges(program, version: str, call: Any
 
 
 @BOTH
-async def test_every_boot_reason_is_taken_and_shown(program, version: str) -> None:
+async def test_every_boot_reason_is_taken_and_shown(site, version: str) -> None:
     """B01"""
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+    async with site.connected(version) as station, site.hmi() as client:
         for reason in (reason.value for reason in BootReasonEnumType):
             assert (await station.boot(reason))["status"] == "Accepted"
             await station.settle()
@@ -154,7 +154,7 @@ async def test_a_pending_station_may_be_configured_and_nothing_else(run, version
 
 @BOTH
 async def test_a_rejected_station_may_do_nothing_but_boot(run, version: str) -> None:
-    """B03, B04"""
+    """B04"""
     program = run(unknown="reject", ocpp="boot_retry_interval = 9")
     await program.start()
     async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
@@ -172,9 +172,9 @@ async def test_a_rejected_station_may_do_nothing_but_boot(run, version: str) -> 
 
 
 @BOTH
-async def test_a_station_or_one_evse_is_reset_at_once_or_when_idle(program, version: str) -> None:
-    """B11, B12"""
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+async def test_a_station_or_one_evse_is_reset_at_once_or_when_idle(site, version: str) -> None:
+    """OCPP 2.0.1 B11, B12"""
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         await station.status("Available", 2)
         for number, (kind, status) in enumerate([("Immediate", "Accepted"), ("OnIdle", "Scheduled")], 1):
@@ -192,9 +192,9 @@ async def test_a_station_or_one_evse_is_reset_at_once_or_when_idle(program, vers
 
 
 @BOTH
-async def test_every_type_of_token_is_decided_about(program, version: str) -> None:
+async def test_every_type_of_token_is_decided_about(site, version: str) -> None:
     """C01 to C06"""
-    async with connected(program.ocpp, version) as station:
+    async with site.connected(version) as station:
         await station.boot()
         for kind in IdTokenEnumType:
             token = {"idToken": "" if kind.value == "NoAuthorization" else "A1", "type": kind.value}
@@ -387,12 +387,12 @@ ORDERS: dict[str, tuple[list[int], bool, dict[str, Any]]] = {
 
 
 @BOTH
-async def test_events_of_a_transaction_in_any_order_tell_the_same(program, version: str) -> None:
+async def test_events_of_a_transaction_in_any_order_tell_the_same(site, version: str) -> None:
     """B16, B17, B20: E01 to E12"""
-    async with hmi(program.opcua) as client:
+    async with site.hmi() as client:
         for number, (how, (order, offline, differs)) in enumerate(ORDERS.items()):
             identity = f"CP{number}"
-            async with connected(program.ocpp, version, identity) as station:
+            async with site.connected(version, identity) as station:
                 await station.boot()
                 stop_time = await send_events(station, order, offline=offline)
                 expected = OUTCOME | differs
@@ -418,7 +418,7 @@ async def send_events(station: Any, order: list[int], *, offline: bool) -> str:
 
 
 @BOTH
-async def test_readings_of_all_units_are_shown_in_ocpps_base_units(program, version: str) -> None:
+async def test_readings_of_all_units_are_shown_in_ocpps_base_units(site, version: str) -> None:
     """Units, multipliers, phases and places; a signed value is kept."""
     signed = {
         "signedMeterData": "AAECAw==",
@@ -438,7 +438,7 @@ async def test_readings_of_all_units_are_shown_in_ocpps_base_units(program, vers
         ({"value": 50, "measurand": "Frequency", "location": "Inlet"}, "Frequency.Inlet", 50.0),
         ({"value": 55.5, "measurand": "SoC", "location": "EV"}, "SoC", 55.5),
     ]
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         stamp = now()
         telegram = [{"timestamp": stamp, "sampledValue": [sample for sample, _, _ in samples]}]
@@ -509,7 +509,7 @@ async def report(station: Any, request: int) -> None:
 
 @BOTH
 async def test_the_device_model_is_asked_for_and_becomes_typed_points(run, version: str) -> None:
-    """B07: after the boot of a station that is new, or has become another one."""
+    """OCPP 2.0.1 B07: after the boot of a station that is new, or has become another one."""
     program = run()
     config = program.project / "config.toml"
     config.write_text(config.read_text("utf-8").replace("read_configuration = false", ""), "utf-8")
@@ -546,7 +546,7 @@ async def test_the_device_model_is_asked_for_and_becomes_typed_points(run, versi
 
 
 @BOTH
-async def test_a_thousand_variables_in_forty_shuffled_parts_are_all_there(program, version: str) -> None:
+async def test_a_thousand_variables_in_forty_shuffled_parts_are_all_there(site, version: str) -> None:
     entries = [described(f"V{n}", "integer", str(n), place={"name": f"C{n // 20}"}) for n in range(1000)]
     parts = [
         {
@@ -559,21 +559,21 @@ async def test_a_thousand_variables_in_forty_shuffled_parts_are_all_there(progra
         for number in range(40)
     ]
     random.Random(4).shuffle(parts)  # noqa: S311 - the same order every time
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         for part in parts:
             await station.send("NotifyReport", part)
         await station.settle()
         components = await client.node("CP001.Configuration").get_children()
-        found = [str(node.nodeid.Identifier) for folder in components for node in await folder.get_children()]
+        found = [client.path(node) for folder in components for node in await folder.get_children()]
         assert sorted(found) == sorted(f"CP001.Configuration.C{n // 20}.V{n}" for n in range(1000))
         shown = await client.client.read_values([client.node(path) for path in found])
         assert shown == [int(path.rpartition(".V")[2]) for path in found]
 
 
 @BOTH
-async def test_a_variable_is_written_and_changes_when_the_station_says_so(program, version: str) -> None:
-    """B05"""
+async def test_a_variable_is_written_and_changes_when_the_station_says_so(site, version: str) -> None:
+    """OCPP 2.0.1 B05"""
     folder = "CP001.Configuration.Ctrlr"
     writes = [
         ("Number", 20.5, "20.5"),
@@ -584,7 +584,7 @@ async def test_a_variable_is_written_and_changes_when_the_station_says_so(progra
         ("Order", "A,B", "A,B"),
         ("Name", "new", "new"),
     ]
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         await report(station, 1)
         results = Results(client)
@@ -619,11 +619,11 @@ async def test_a_variable_is_written_and_changes_when_the_station_says_so(progra
 
 
 @BOTH
-async def test_a_monitor_is_set_by_command_and_its_events_change_the_variable(program, version: str) -> None:
+async def test_a_monitor_is_set_by_command_and_its_events_change_the_variable(site, version: str) -> None:
     """N04, N07: gaps in the numbers of the events are counted."""
     severity = {"severity": 9} if version == "2.1" else {}
     named = {"component": {"name": "Ctrlr"}, "variable": {"name": "Number"}}
-    async with connected(program.ocpp, version) as station, hmi(program.opcua) as client:
+    async with site.connected(version) as station, site.hmi() as client:
         await station.boot()
         await report(station, 1)
         result = {"id": 3, "status": "Accepted", "type": "Delta", "severity": 9, **named}
@@ -652,9 +652,9 @@ async def test_a_monitor_is_set_by_command_and_its_events_change_the_variable(pr
 # --- frames of 2.x
 
 
-async def test_what_is_new_in_the_frames_of_21(program) -> None:
+async def test_what_is_new_in_the_frames_of_21(site) -> None:
     """J27, J28, J29, J30: SEND is taken and never answered; CALLRESULTERROR is noted; "-1" where no id can be read."""
-    async with connected(program.ocpp, "2.1") as station, hmi(program.opcua) as client:
+    async with site.connected("2.1") as station, site.hmi() as client:
         await station.boot()
         await report(station, 1)
         named = {"component": {"name": "Ctrlr"}, "variable": {"name": "Number"}}

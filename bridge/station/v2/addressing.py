@@ -63,14 +63,17 @@ def parse_name(name: str) -> Place | None:
     return Place(int(found[1]), int(found[2] or 1))
 
 
-def choose(outlets: Iterable[Outlet]) -> int:
+def choose(outlets: Iterable[Outlet]) -> int | None:
     """The connector that is meant where a station names only the EVSE: the one with the transaction, else the
-    occupied one, else connector 1.
+    occupied one, else the only one; connector 1 where none is known yet. None: nothing tells.
     """
     known = sorted(outlets)
     charging = [outlet.connector for outlet in known if outlet.charges]
     occupied = [outlet.connector for outlet in known if outlet.occupied]
-    return next(iter((*charging, *occupied)), 1)
+    for found in charging[:1], occupied, [outlet.connector for outlet in known] or [1]:
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _number(what: str, raw: Any) -> int:

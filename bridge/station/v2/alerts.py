@@ -7,6 +7,9 @@ techCode (such as CX001, a lock that does not hold), else what has raised it: `<
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from bridge.ocpp.secrets import Hides, hides_nothing, masked
 from bridge.points.rows import Value
 from bridge.points.values import parse_time
 from bridge.station.v2.addressing import STATION, Place, place
@@ -14,21 +17,67 @@ from bridge.station.v2.variables import Variable, variable_of
 
 NO_ERROR = "NoError"  # as in 1.6
 MAX_MONITORS = 2_000
+MAX_ALERTS = 256
 
 
-def alert(entry: Mapping[str, Any]) -> tuple[Place, dict[str, Value]] | None:
-    """Where an alert shows and what of Status.* it changes; None: the event is no alert, or makes no sense.
+class Alert(msgspec.Struct, frozen=True):
+    """What a monitor of a variable says. `at`: the name of the connector where it shows, "" for the station."""
 
-    Which event an alert is cleared by is not kept: the last one counts, as the last StatusNotification does in 1.6.
-    """
+    variable: Variable
+    monitor: int | None
+    at: str
+    code: str
+    info: str
+
+    @property
+    def points(self) -> dict[str, Value]:
+        return {"Status.ErrorCode": self.code, "Status.Info": self.info}
+
+
+class Alerts(msgspec.Struct):
+    """The alerts of a station that are not cleared, the newest last."""
+
+    active: list[Alert] = []
+
+    def take(self, entry: Mapping[str, Any], at: str, hides: Hides = hides_nothing) -> dict[str, dict[str, Value]]:
+        """Takes an alert of this place in: what of Status.* it changes, and where. One that is cleared leaves those
+        that are not.
+        """
+        variable = variable_of(entry.get("component"), entry.get("variable"))
+        if variable is None:
+            return {}
+        number = entry.get("variableMonitoringId")
+        monitor = number if type(number) is int else None
+        cleared = entry.get("cleared") is True
+        over = [found for found in self.active if _is_of(found, variable, monitor, cleared=cleared)]
+        self.active = [found for found in self.active if found not in over]
+        if not cleared:
+            code = entry.get("techCode") or f"{variable.component}.{variable.name}"
+            new = Alert(variable.folded(), monitor, at, str(code), info_of(entry, hides))
+            self.active = [*self.active[1 - MAX_ALERTS :], new]
+        return {place: self._shown(place) for place in {at, *(found.at for found in over)}}
+
+    def _shown(self, at: str) -> dict[str, Value]:
+        newest = next((found for found in reversed(self.active) if found.at == at), None)
+        return {"Status.ErrorCode": NO_ERROR, "Status.Info": ""} if newest is None else newest.points
+
+
+def info_of(entry: Mapping[str, Any], hides: Hides) -> str:
+    """What an event says beside its code: no secret that a variable holds."""
+    shown = masked(entry, hides)
+    return str(shown.get("techInfo") or shown.get("actualValue") or "")
+
+
+def _is_of(alert: Alert, variable: Variable, monitor: int | None, *, cleared: bool) -> bool:
+    """Whether an alert is of this monitor; where no monitor is named, any of the variable is cleared."""
+    unsure = cleared and None in (alert.monitor, monitor)
+    return alert.variable == variable.folded() and (unsure or alert.monitor == monitor)
+
+
+def place_of_alert(entry: Mapping[str, Any]) -> Place | None:
+    """Where an alert shows; None: the event is no alert, or makes no sense."""
     variable = variable_of(entry.get("component"), entry.get("variable"))
-    if variable is None or entry.get("trigger") != "Alerting":
-        return None
-    if entry.get("cleared") is True:
-        return _place(variable), {"Status.ErrorCode": NO_ERROR, "Status.Info": ""}
-    code = entry.get("techCode") or f"{variable.component}.{variable.name}"
-    info = entry.get("techInfo") or entry.get("actualValue")
-    return _place(variable), {"Status.ErrorCode": str(code), "Status.Info": str(info or "")}
+    return None if variable is None or entry.get("trigger") != "Alerting" else _place(variable)
 
 
 def time_of(entry: Mapping[str, Any]) -> float | None:
@@ -39,14 +88,11 @@ def time_of(entry: Mapping[str, Any]) -> float | None:
         return None
 
 
-class Monitors:
+class Monitors(msgspec.Struct):
     """Which variable a station's monitors watch, and which of them its periodic streams bring (OCPP 2.1 N11)."""
 
-    __slots__ = ("_streams", "_variables")
-
-    def __init__(self) -> None:
-        self._variables: dict[int, Variable] = {}
-        self._streams: dict[int, int] = {}
+    variables: dict[int, Variable] = {}
+    streams: dict[int, int] = {}
 
     def set(self, response: Mapping[str, Any]) -> None:
         """Takes an answer to SetVariableMonitoring in."""
@@ -65,21 +111,23 @@ class Monitors:
         """Takes an OpenPeriodicEventStream in."""
         data = payload.get("constantStreamData")
         stream, monitor = (data.get("id"), data.get("variableMonitoringId")) if isinstance(data, dict) else (None, None)
-        if type(stream) is int and type(monitor) is int and len(self._streams) < MAX_MONITORS:
-            self._streams[stream] = monitor
+        if type(stream) is int and type(monitor) is int and len(self.streams) < MAX_MONITORS:
+            self.streams[stream] = monitor
 
     def closed(self, payload: Mapping[str, Any]) -> None:
         """Takes a ClosePeriodicEventStream in."""
         stream = payload.get("id")
         if type(stream) is int:
-            self._streams.pop(stream, None)
+            self.streams.pop(stream, None)
 
     def values(self, payload: Mapping[str, Any]) -> list[tuple[Variable, str, float | None]]:
-        """What a NotifyPeriodicEventStream brings: values with their times; [] where the variable is not known."""
+        """What a NotifyPeriodicEventStream brings: values with their times. Raises LookupError where the variable is
+        not known.
+        """
         stream = payload.get("id")
-        variable = self._variables.get(self._streams.get(stream, -1)) if type(stream) is int else None
+        variable = self.variables.get(self.streams.get(stream, -1)) if type(stream) is int else None
         if variable is None:
-            return []
+            raise LookupError(f"stream {stream}: which variable it brings is not known before a GetMonitoringReport")
         try:
             base = parse_time(payload.get("basetime"))
         except ValueError:
@@ -95,8 +143,8 @@ class Monitors:
         ]
 
     def _note(self, monitor: Any, variable: Variable | None) -> None:
-        if type(monitor) is int and variable is not None and len(self._variables) < MAX_MONITORS:
-            self._variables[monitor] = variable
+        if type(monitor) is int and variable is not None and len(self.variables) < MAX_MONITORS:
+            self.variables[monitor] = variable
 
 
 def _place(variable: Variable) -> Place:

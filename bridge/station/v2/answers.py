@@ -39,7 +39,6 @@ AUTOMATIC: Mapping[str, Callable[[float], dict[str, Any]]] = {
     "ReportDERControl": lambda now: {},
     "ReservationStatusUpdate": lambda now: {},
     "SecurityEventNotification": lambda now: {},
-    "SignCertificate": lambda now: {"status": "Rejected"},  # there is no certificate authority to ask
     "StatusNotification": lambda now: {},
 }
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from bridge.ocpp.echoes import public
 from bridge.points.rows import Value
 from bridge.station.v2.variables import (
     ACTUAL,
@@ -119,6 +120,11 @@ class DeviceModel:
         described = None if variable is None or attribute is None else self._lookup(variable, attribute)
         return described is not None and not described.readable
 
+    def describes(self, named: Mapping[str, Any]) -> bool:
+        """Whether it has the attribute that a part of GetVariables or SetVariables names."""
+        variable, attribute = _name_of(named)
+        return variable is not None and attribute is not None and self.find(variable, attribute) is not None
+
     def keep(self) -> str:
         """What a restart must not lose, as JSON: stations that report the same give the same text."""
         self.changed = False
@@ -152,9 +158,10 @@ class DeviceModel:
             variable = variable_of(entry.get("component"), entry.get("variable"))
             if variable is None:
                 continue
-            attributes = _objects(entry.get("variableAttribute"))
-            for attribute in attributes:
-                told = characteristics_of(entry.get("variableCharacteristics"), attribute)
+            characteristics = entry.get("variableCharacteristics")
+            before = None if isinstance(characteristics, dict) else self._characteristics(variable)
+            for attribute in _objects(entry.get("variableAttribute")):
+                told = characteristics_of(characteristics, attribute, before)
                 described = self._add(variable, _ATTRIBUTES.get(attribute.get("type")), told)
                 if described is not None:
                     readings.append(_reading(described, attribute.get("value")))
@@ -172,7 +179,7 @@ class DeviceModel:
         return None if described is None else _reading(described, text)
 
     def results(self, response: Mapping[str, Any]) -> list[Reading]:
-        """What an answer to GetVariables says; a variable that is new is a String that can only be read."""
+        """What an answer to GetVariables says. A variable that no report has described has no type, so no point."""
         readings: list[Reading] = []
         for entry in _objects(response.get("getVariableResult")):
             variable = variable_of(entry.get("component"), entry.get("variable"))
@@ -180,8 +187,7 @@ class DeviceModel:
             if variable is None or attribute is None or entry.get("attributeStatus") != "Accepted":
                 continue
             found = self._lookup(variable, attribute)
-            told = Characteristics(mutability="ReadOnly") if found is None else found.characteristics
-            described = self._add(variable, attribute, told)
+            described = None if found is None else self._add(variable, attribute, found.characteristics)
             if described is not None:
                 readings.append(_reading(described, entry.get("attributeValue")))
         return readings
@@ -233,6 +239,12 @@ class DeviceModel:
             if found is not None:
                 yield found
 
+    def _characteristics(self, variable: Variable) -> Characteristics | None:
+        """What an earlier report said of a variable."""
+        twin, _, found = self._search(variable, ACTUAL)
+        found = found or next(self._beside(variable, twin), None)
+        return None if found is None else found.characteristics
+
     def _add(self, variable: Variable, attribute: Attribute | None, told: Characteristics) -> Described | None:
         """The point of an attribute, with what the station says of it now; None: there are too many."""
         if attribute is None:
@@ -256,7 +268,7 @@ def _reading(described: Described, raw: Any) -> Reading:
     if not isinstance(raw, str) or not described.readable:
         return Reading(described)
     try:
-        return Reading(described, read(described, raw), told=True)
+        return Reading(described, read(described, public(raw)), told=True)
     except ValueError as error:
         return Reading(described, None, told=True, problem=str(error))
 

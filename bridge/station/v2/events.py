@@ -8,6 +8,7 @@ import msgspec
 
 from bridge.points.values import number, parse_time
 from bridge.station.v2.addressing import Place, place_of
+from bridge.store.records import ASIDE
 
 STARTED, UPDATED, ENDED = "Started", "Updated", "Ended"
 _INT32 = 2**31
@@ -65,7 +66,7 @@ def read_event(payload: Mapping[str, Any]) -> Event:
     token, cost = _object(payload, "idToken"), _object(_object(payload, "costDetails"), "totalCost")
     values = payload.get("meterValue")
     return Event(
-        transaction=transaction[:MAX_ID],
+        transaction=transaction.replace(ASIDE, " ")[:MAX_ID],
         type=type_,
         seq_no=_natural(payload.get("seqNo")),
         time=_time(payload.get("timestamp")),

@@ -91,6 +91,10 @@ class Reports:
         """Gives up what is incomplete."""
         self._open.clear()
 
+    def forget(self, action: str, request: int) -> None:
+        """Gives one of them up."""
+        self._open.pop((action, request), None)
+
     def open(self, action: str, request: int) -> Report | None:
         """A report that is incomplete."""
         return self._open.get((action, request))

@@ -5,12 +5,11 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from bridge.points.measurands import DEFAULT
-from bridge.points.units import CONVERSIONS
+from bridge.points.units import HIGHEST, conversion_of, unit_said
 from bridge.points.values import number, parse_time
 
-BEGIN, END = "Transaction.Begin", "Transaction.End"
-_HIGHEST = 30  # powers of ten; no unit has more
-_UNREADABLE = float("nan")
+#: of a sampled value, all but what says its unit
+_FIELDS = frozenset({"context", "customData", "location", "measurand", "phase", "signedMeterValue", "value"})
 
 
 class Register(NamedTuple):
@@ -27,12 +26,13 @@ def unit_of(sample: Mapping[str, Any]) -> tuple[str, float]:
     The factor of a multiplier that makes no sense is NaN, so that the value counts as unreadable.
     """
     measure = sample.get("unitOfMeasure")
-    if not isinstance(measure, dict):
+    if type(measure) is dict:
+        unit, multiplier = measure.get("unit"), measure.get("multiplier", 0)
+        if type(unit) is str and type(multiplier) is int and abs(multiplier) <= HIGHEST:
+            return unit, 10.0**multiplier
+    elif measure is None and sample.keys() <= _FIELDS:
         return "", 1.0
-    unit, multiplier = measure.get("unit"), measure.get("multiplier", 0)
-    if type(multiplier) is not int or abs(multiplier) > _HIGHEST:
-        return unit if isinstance(unit, str) else "", _UNREADABLE
-    return unit if isinstance(unit, str) else "", 10.0**multiplier
+    return unit_said(sample)
 
 
 def registers(meter_values: Any) -> Iterator[Register]:
@@ -55,7 +55,7 @@ def _is_register(sample: Mapping[str, Any]) -> bool:
 
 def _watt_hours(sample: Mapping[str, Any]) -> float | None:
     unit, factor = unit_of(sample)
-    conversion = CONVERSIONS.get(unit or "Wh")
+    conversion = conversion_of(unit or "Wh")
     if conversion is None or conversion.base != "Wh":
         return None
     try:

@@ -9,7 +9,8 @@ chargingState of the transaction (OCPP 2.0.1 E02, 1.6 §4.9).
   that is so where the connector has become Available since.
 - EVConnected and Idle are Preparing until the transaction has charged, Finishing afterwards: that is what 1.6 calls
   the time before the first and after the last energy.
-- A connector that stays Occupied when its transaction has ended is Finishing, as in 1.6.
+- A connector that stays Occupied when its transaction has ended is Finishing, as in 1.6; so is one that has never
+  been reported.
 - Occupied remains where no transaction says more.
 """
 
@@ -59,7 +60,7 @@ def state(report: ConnectorReport, charging: ChargingReport | None) -> str | Non
         return report.status or None
     if charging.ended:
         stays = report.status == "Occupied" and report.since <= charging.time
-        return "Finishing" if stays else report.status or None
+        return "Finishing" if stays or not report.status else report.status
     has_car = charging.state in CHARGING or charging.state == "EVConnected"
     if report.status == "Available" and (report.time if has_car else report.since) > charging.time:
         return "Available"

@@ -5,11 +5,13 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from bridge.points.measurands import BEGIN, END
 from bridge.station.v2.addressing import Place
 from bridge.station.v2.events import ENDED, STARTED, Event
-from bridge.station.v2.samples import BEGIN, END, registers
+from bridge.station.v2.samples import registers
 from bridge.station.v2.sequence import Sequence
 from bridge.station.v2.status import ChargingReport
+from bridge.store.records import ASIDE
 
 MAX_DIGESTS = 32
 #: the reason of an end that nobody knows
@@ -19,16 +21,16 @@ Kind = Literal["new", "repeated", "conflict"]
 Number = TypeVar("Number", int, float)
 
 Locate = Callable[[Place], str]
-"""The connector (`Connector1`) that a place means now."""
+"""The connector (`Connector1`) that a place means now; "" where nothing tells."""
 
 
 class TransactionState(msgspec.Struct, kw_only=True):
     """What is known of one transaction. Energies in Wh, times in Unix seconds by the station's clock.
 
-    `at` is the connector that it is shown at, "" while no EVSE has been named. `charging_seq` is the number of the
-    event that `charging_state` comes from. `numbers` are the seqNos that have come. `last_time` is that of the newest
-    event. `gone`: since when the connector has been free of a transaction that has ended, but nobody knows how.
-    `reused`: its id was given to another one after its end.
+    `at` is the connector that it is shown at, "" while no EVSE has been named, or nothing tells which connector of it.
+    `charging_seq` is the number of the event that `charging_state` comes from. `numbers` are the seqNos that have
+    come. `last_time` is that of the newest event. `gone`: since when the connector has been free of a transaction that
+    has ended, but nobody knows how. `unheard`: the station has told nothing of it over the connection that is open.
     """
 
     id: str
@@ -42,7 +44,7 @@ class TransactionState(msgspec.Struct, kw_only=True):
     start_time: float | None = None
     end_time: float | None = None
     gone: float | None = None
-    reused: bool = False
+    unheard: bool = False
     first_seq: int | None = None
     id_token: str = ""
     id_token_type: str = ""
@@ -63,6 +65,15 @@ class TransactionState(msgspec.Struct, kw_only=True):
     currency: str = ""
     numbers: Sequence = msgspec.field(default_factory=Sequence)
     digests: dict[int, str] = {}
+
+    @property
+    def own_id(self) -> str:
+        """The id that the station gave it; `id` is another one where the station has given it away again."""
+        return self.id.partition(ASIDE)[0]
+
+    @property
+    def begun(self) -> float:
+        return self.start_time or self.first_time or 0.0
 
     @property
     def lost(self) -> bool:
@@ -106,9 +117,14 @@ def find_again(state: TransactionState) -> None:
 
 
 def reuses(state: TransactionState, event: Event) -> bool:
-    """Whether the event starts another transaction with the id of one that has ended."""
-    over = state.started and state.ended and not state.lost and state.end_time is not None
-    return over and event.type == STARTED and event.time is not None and event.time > (state.end_time or 0.0)
+    """Whether the event starts another transaction with the id of one that has ended, as of a counter that a power cut
+    sets back.
+    """
+    if event.type != STARTED or event.time is None or not state.ended:
+        return False
+    if state.started:
+        return event.time != state.start_time
+    return not state.lost and event.time > (state.end_time or event.time)
 
 
 def note(state: TransactionState, event: Event) -> Kind:
@@ -186,7 +202,7 @@ def move(state: TransactionState, event: Event, locate: Locate) -> str:
     if event.place is None:
         return ""
     same_evse = event.place.evse == state.evse
-    if same_evse and event.place.connector in (None, state.connector):
+    if same_evse and state.at and event.place.connector in (None, state.connector):
         return ""
     if is_late(state, event) and state.at:
         return ""  # it tells of before the transaction was where it is

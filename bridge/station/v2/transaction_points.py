@@ -38,7 +38,7 @@ def _running_points(state: TransactionState) -> list[Point]:
     runs = not state.ended
     values: tuple[tuple[str, Value], ...] = (
         ("Active", runs),
-        ("Id", state.id if runs else ""),
+        ("Id", state.own_id if runs else ""),
         ("IdTag", state.id_token if runs else ""),
         ("ChargingState", state.charging_state if runs else ""),
         ("MissedEvents", state.missing),
@@ -52,7 +52,7 @@ def _running_points(state: TransactionState) -> list[Point]:
 
 def _start_points(state: TransactionState) -> list[Point]:
     values: tuple[tuple[str, Value], ...] = (
-        ("Id", state.id),
+        ("Id", state.own_id),
         ("IdTag", state.id_token),
         ("IdTokenType", state.id_token_type),
         ("MeterStart", state.meter_start),
@@ -65,7 +65,7 @@ def _start_points(state: TransactionState) -> list[Point]:
 
 def _stop_points(state: TransactionState) -> list[Point]:
     values: tuple[tuple[str, Value], ...] = (
-        ("Id", state.id),
+        ("Id", state.own_id),
         ("IdTag", state.stop_token),
         ("Reason", state.reason),
         ("MeterStop", state.register if state.lost else state.meter_stop),

@@ -10,13 +10,14 @@ Rules (OCPP 2.0.1 E01 to E12, and what stations make of them):
 - Events are put in order by seqNo, not by when they come; one without a seqNo by its timestamp.
 - An event with the number and the digest of one that came before changes nothing. With another digest it is taken
   and marked as a conflict.
+- An id that the station gives to another transaction afterwards is that of the new one (`set_aside`).
 - Ended is for good: what comes later fills gaps and readings, and does not make the transaction run again.
 - Missing numbers are counted from that of Started; from 0 while Started has not come.
 - At a connector one transaction runs: that of two which started earlier has ended. So has one whose connector the
   station has said to be free (`close`), unless the station tells more of it afterwards. Its own Ended, if it comes,
   says how.
-- An event that names no EVSE belongs to where the transaction is. What comes before an EVSE is named is kept and
-  shown as soon as it is.
+- An event that names no EVSE belongs to where the transaction is. What comes before an EVSE is named, or before it is
+  known which of its connectors is meant, is kept and shown as soon as it is (`place`).
 """
 
 from collections import OrderedDict
@@ -35,7 +36,6 @@ from bridge.station.v2.transaction import (
     lose,
     move,
     note,
-    reuses,
 )
 
 MAX_RUNNING = 256
@@ -103,10 +103,16 @@ class Transactions:
             self._keep(state)
         return state
 
+    def set_aside(self, transaction: str, name: str) -> None:
+        """One that has ended has another name from now on: its id is that of the next one."""
+        state = self._ended.pop(transaction, None)
+        if state is not None:
+            state.id = name
+            self._ended[name] = state
+
     def take(self, event: Event, locate: Locate, now: float) -> Taken:
         """Takes an event in. `now` stands for a time that the station did not give."""
         state = self.get(event.transaction) or TransactionState(id=event.transaction)
-        state.reused = state.reused or reuses(state, event)
         kind = note(state, event)
         if kind == "repeated":
             return Taken(state=state, kind=kind, current=self._newest.get(state.at) is state, asks=_asks(event))
@@ -135,12 +141,23 @@ class Transactions:
             asks=_asks(event),
         )
 
+    def waiting(self, evse: int) -> list[TransactionState]:
+        """Those that run at an EVSE, nobody knows at which of its connectors; the first to start first."""
+        return sorted((state for state in self if not state.at and state.evse == evse), key=lambda state: state.begun)
+
+    def place(self, state: TransactionState, connector: str) -> Taken:
+        """It has become known where a transaction is that waited for that."""
+        before, state.at = self._newest.get(connector), connector
+        current = self._is_current(state)
+        closed = self._close_older(state, before, current=current)
+        return Taken(state=state, kind="new", current=current, changed=current, closed=closed)
+
     def _close_older(self, state: TransactionState, before: TransactionState | None, *, current: bool) -> str:
         """Of two at one connector the one that started earlier runs no more."""
         newer, older = (state, before) if current else (before, state)
         if newer is None or older is None or newer is older or (older.ended and not older.lost):
             return ""
-        self.close(older.id, _begun(newer))
+        self.close(older.id, newer.begun)
         return older.id
 
     def _keep(self, state: TransactionState) -> None:
@@ -157,7 +174,7 @@ class Transactions:
         if not state.at:
             return False
         newest = self._newest.get(state.at)
-        if newest is None or newest is state or _begun(state) >= _begun(newest):
+        if newest is None or newest is state or state.begun >= newest.begun:
             self._newest[state.at] = state
             return True
         return False
@@ -167,7 +184,3 @@ def _asks(event: Event) -> str:
     if not event.has_token:
         return ""
     return "stop_transaction" if event.stops else "start_transaction"
-
-
-def _begun(state: TransactionState) -> float:
-    return state.start_time or state.first_time or 0.0

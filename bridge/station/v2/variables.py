@@ -12,6 +12,7 @@ from math import isfinite
 from sys import intern
 from typing import Any, Literal, NamedTuple
 
+from bridge.ocpp.secrets import is_secret
 from bridge.points.rows import Row, Type, Value
 from bridge.points.units import CONVERSIONS
 from bridge.points.values import coerce, format_time, number
@@ -21,8 +22,6 @@ Attribute = Literal["Actual", "Target", "MinSet", "MaxSet"]
 ACTUAL: Attribute = "Actual"
 ATTRIBUTES: tuple[Attribute, ...] = ("Actual", "Target", "MinSet", "MaxSet")
 
-SECRETS = frozenset({"basicauthpassword"})
-"""Variables whose values are never shown; in small letters, since capitals make no other name (identifierString)."""
 MAX_NAME = 100
 """Characters of one name in a path; OCPP itself allows 50."""
 MAX_OPTIONS = 200
@@ -100,7 +99,7 @@ class Described(NamedTuple):
     @property
     def readable(self) -> bool:
         """Whether the station tells its value, and the value may be shown."""
-        return self.characteristics.mutability != "WriteOnly" and self.variable.name.lower() not in SECRETS
+        return self.characteristics.mutability != "WriteOnly" and not is_secret(self.variable.name)
 
 
 def variable_of(component: Any, variable: Any) -> Variable | None:
@@ -120,8 +119,16 @@ def variable_of(component: Any, variable: Any) -> Variable | None:
     return found if found.component and found.name else None
 
 
-def characteristics_of(found: Any, attribute: Mapping[str, Any]) -> Characteristics:
-    """What a VariableCharacteristicsType and a VariableAttributeType say (OCPP 2.0.1 §2.54, §2.53)."""
+def characteristics_of(
+    found: Any, attribute: Mapping[str, Any], before: Characteristics | None = None
+) -> Characteristics:
+    """What a VariableCharacteristicsType and a VariableAttributeType say (OCPP 2.0.1 §2.54, §2.53). A report need not
+    have the former: then what was said `before` still holds.
+    """
+    mutability = _text(attribute, "mutability") or "ReadWrite"  # what its absence means
+    constant = attribute.get("constant") is True
+    if before is not None and not isinstance(found, dict):
+        return before._replace(mutability=mutability, constant=constant)
     told = found if isinstance(found, dict) else {}
     values = _text(told, "valuesList")
     return Characteristics(
@@ -131,8 +138,8 @@ def characteristics_of(found: Any, attribute: Mapping[str, Any]) -> Characterist
         maximum=_limit(told.get("maxLimit")),
         options=tuple(value.strip() for value in values.split(",")[:MAX_OPTIONS]) if values else (),
         monitored=told.get("supportsMonitoring") is True,
-        mutability=_text(attribute, "mutability") or "ReadWrite",  # what its absence means
-        constant=attribute.get("constant") is True,
+        mutability=mutability,
+        constant=constant,
     )
 
 
@@ -187,7 +194,11 @@ def set_request(described: Described, value: Value) -> dict[str, Any]:
 
 def named(described: Described) -> dict[str, Any]:
     """The fields that name a variable's attribute in SetVariables and GetVariables."""
-    variable = described.variable
+    return naming(described.variable, described.attribute)
+
+
+def naming(variable: Variable, attribute: Attribute) -> dict[str, Any]:
+    """The same for an attribute of which no point is known."""
     component: dict[str, Any] = {"name": variable.component}
     if variable.instance:
         component["instance"] = variable.instance
@@ -198,8 +209,8 @@ def named(described: Described) -> dict[str, Any]:
     name = {"name": variable.name}
     if variable.name_instance:
         name["instance"] = variable.name_instance
-    attribute = {} if described.attribute == ACTUAL else {"attributeType": described.attribute}
-    return {**attribute, "component": component, "variable": name}
+    types = {} if attribute == ACTUAL else {"attributeType": attribute}
+    return {**types, "component": component, "variable": name}
 
 
 def _path(variable: Variable, attribute: Attribute, twin: int) -> tuple[str, str]:

@@ -53,13 +53,14 @@ def test_nothing_else_is_a_connectors_name(name):
     ("outlets", "chosen"),
     [
         ([], 1),
-        ([Outlet(1, False, False), Outlet(2, False, False)], 1),
+        ([Outlet(2, False, False)], 2),
+        ([Outlet(1, False, False), Outlet(2, False, False)], None),
         ([Outlet(1, False, False), Outlet(2, False, True)], 2),
         ([Outlet(2, True, False), Outlet(1, False, True)], 2),
         ([Outlet(2, True, True), Outlet(1, True, True)], 1),
-        ([Outlet(3, False, True), Outlet(2, False, True)], 2),
+        ([Outlet(3, False, True), Outlet(2, False, True)], None),
     ],
 )
-def test_an_evse_alone_means_the_connector_that_charges_else_the_occupied_one_else_the_first(outlets, chosen):
+def test_an_evse_alone_means_the_connector_that_charges_else_the_occupied_one_else_the_only_one(outlets, chosen):
     """B21"""
     assert choose(outlets) == chosen

@@ -11,7 +11,7 @@ from bridge.station.v2.answers import AUTOMATIC, COMPUTED, authorized
 
 V201, V21 = VERSIONS["2.0.1"], VERSIONS["2.1"]
 BOTH = pytest.mark.parametrize("version", [V201, V21], ids=lambda version: version.name)
-ASKED = {"Authorize", "BootNotification", "DataTransfer", "TransactionEvent"}
+ASKED = {"Authorize", "BootNotification", "DataTransfer", "SignCertificate", "TransactionEvent"}
 HASH = {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c"}
 REQUESTS = {
     "GetCertificateChainStatus": {

@@ -9,6 +9,7 @@ import pytest
 from bridge.ocpp.schemas import schemas
 from bridge.ocpp.versions import VERSIONS
 from bridge.points.layout import build_layout
+from bridge.points.rows import Type
 from bridge.points.tree import Tree, Update
 from bridge.station.v2.device_model import MAX_POINTS, Catalogue, DeviceModel, Reading, read_request
 from bridge.station.v2.reports import Reports
@@ -246,7 +247,7 @@ def test_an_event_changes_the_variable_that_it_speaks_of(model):
     assert model.event({}) is None
 
 
-def test_an_answer_to_get_variables_changes_what_it_tells_and_makes_what_is_new(model):
+def test_an_answer_to_get_variables_changes_what_it_tells_and_makes_nothing_without_a_type(model):
     model.report(report(entry("Interval", "60", data_type="integer")))
     name = {"component": {"name": "Ctrlr"}, "variable": {"name": "Interval"}}
     new = {"component": {"name": "Other"}, "variable": {"name": "V"}}
@@ -260,8 +261,19 @@ def test_an_answer_to_get_variables_changes_what_it_tells_and_makes_what_is_new(
             ]
         }
     )
-    assert values(found) == {"Ctrlr.Interval": 61, "Other.V": "x"}
-    assert not found[1].described.row.writable
+    assert values(found) == {"Ctrlr.Interval": 61}
+    model.report(report(entry("V", "5", component="Other", data_type="integer")))
+    assert values(
+        model.results({"getVariableResult": [{"attributeStatus": "Accepted", "attributeValue": "6", **new}]})
+    ) == {"Other.V": 6}
+
+
+def test_a_report_without_characteristics_changes_nothing_but_the_value(model):
+    model.report(report(entry("Limit", "16", data_type="decimal", unit="A", maximum=32)))
+    bare = entry("Limit", "20")
+    del bare["variableCharacteristics"]
+    (reading,) = model.report(report(bare))
+    assert (reading.value, reading.described.row.type, reading.described.row.unit) == (20.0, Type.DOUBLE, "A")
 
 
 def set_entry(name: str, value: str, **more: Any) -> dict[str, Any]:

@@ -21,7 +21,9 @@ def sample(value=1, unit=None, multiplier=None, **fields):
         (sample(multiplier=-1), ("", 0.1)),
         (sample(unit="A", multiplier=0), ("A", 1.0)),
         ({"value": 1, "unitOfMeasure": None}, ("", 1.0)),
-        ({"value": 1, "unitOfMeasure": {"unit": 5}}, ("", 1.0)),
+        ({"value": 1, "unitOfMeasure": {"unit": 5}}, ("?", 1.0)),
+        ({"value": 1, "unitOfMeasure": {}}, ("", 1.0)),
+        ({"value": 1, "unitOfMeasure": {"name": "kWh"}}, ("?", 1.0)),
     ],
 )
 def test_the_unit_and_its_multiplier_are_read(given, expected):
@@ -77,3 +79,35 @@ def test_time_and_context_go_with_a_reading():
     found = registers([{"timestamp": "1970-01-01T00:01:00Z", "sampledValue": [sample(5, context="Transaction.Begin")]}])
     assert list(found) == [Register(5.0, 60.0, "Transaction.Begin")]
     assert next(registers([{"timestamp": "yesterday", "sampledValue": [sample(5)]}])) == Register(5.0, None, "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"unitOfMeasure": "kWh"},
+        {"unitOfMeasure": [{"unit": "kWh"}]},
+        {"unitOfMeasure": {"unit": ["kWh"]}},
+        {"unitOfMeasure": {"Unit": "kWh"}},
+        {"unit": "kWh"},
+        {"units": "kWh"},
+        {"unit": "kWh", "unitOfMeasure": {}},
+    ],
+)
+def test_a_unit_is_understood_however_it_is_wrapped(said):
+    assert unit_of({"value": 3, **said}) == ("kWh", 1.0)
+    assert [found.value for found in registers([{"sampledValue": [{"value": 3, **said}]}])] == [3000.0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"unitOfMeasure": 7},
+        {"unitOfMeasure": [{"unit": "kWh"}, {"unit": "Wh"}]},
+        {"unitOfMeasure": {"unit": {"name": "kWh"}}},
+        {"unit": "kWh", "units": "Wh"},
+        {"unit": [[["kWh"]]]},
+    ],
+)
+def test_a_unit_that_cannot_be_read_is_not_the_usual_one(said):
+    assert unit_of({"value": 3, **said})[0] == "?"
+    assert list(registers([{"sampledValue": [{"value": 3, **said}]}])) == []

@@ -21,7 +21,10 @@ def test_without_a_transaction_the_connector_is_as_it_says(status):
 
 def test_nothing_is_shown_while_nothing_is_known():
     assert state(ConnectorReport(), None) is None
-    assert state(ConnectorReport(), ChargingReport("", 5.0, ended=True)) is None
+
+
+def test_a_connector_that_was_never_reported_is_finishing_when_its_transaction_has_ended():
+    assert state(ConnectorReport(), ChargingReport("Charging", 5.0, ended=True)) == "Finishing"
 
 
 TABLE = [
