@@ -4,8 +4,10 @@ One thread writes (`writer`), in grouped commits; a durable write is on disk bef
 Knows neither OCPP nor OPC UA: its callers bring records (`records`).
 """
 
+from bridge.store.logins import CertificateRequest, Login
 from bridge.store.reader import Editor, Reader
 from bridge.store.records import (
+    AuditRecord,
     CommandEnd,
     CommandRecord,
     CommandResult,
@@ -16,11 +18,14 @@ from bridge.store.records import (
     Transaction,
     TransactionStart,
     TransactionStop,
+    UserRecord,
     ValueRecord,
 )
 from bridge.store.store import Store
 
 __all__ = [
+    "AuditRecord",
+    "CertificateRequest",
     "CommandEnd",
     "CommandRecord",
     "CommandResult",
@@ -28,11 +33,13 @@ __all__ = [
     "EventRecord",
     "GroupRecord",
     "LastValue",
+    "Login",
     "Reader",
     "StationRecord",
     "Store",
     "Transaction",
     "TransactionStart",
     "TransactionStop",
+    "UserRecord",
     "ValueRecord",
 ]

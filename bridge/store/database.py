@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -42,6 +42,11 @@ def is_disk_error(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
 
+def is_busy(error: BaseException) -> bool:
+    """True where another process's lock is all that is to blame."""
+    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+
+
 def lock(path: Path) -> int:
     """Take the store for this process, until the returned file descriptor is closed.
 
@@ -50,7 +55,7 @@ def lock(path: Path) -> int:
     _check_place(path)
     lock_path = path.with_name(path.name + ".lock")
     try:
-        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(
             f"store {path}: the folder {path.parent} cannot be written ({error.strerror}); {_WRITABLE}"
@@ -78,6 +83,7 @@ def _check_place(path: Path) -> None:
 
 def connect_writer(path: Path) -> Database:
     """The one connection that writes and checkpoints while the bridge runs. Creates the file."""
+    _make_private(path)
     db = _connect(str(path), uri=False)
     with closing_on_error(path, db):
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -87,6 +93,13 @@ def connect_writer(path: Path) -> Database:
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA journal_size_limit = {WAL_SIZE_LIMIT}").fetchone()
     return db
+
+
+def _make_private(path: Path) -> None:
+    """Passwords' hashes are in it: nobody else may read a new one. SQLite's -wal and -shm get the same permissions."""
+    # Only one that is not there yet: to close a file would end the locks that this process has on it.
+    with suppress(OSError):  # SQLite says why
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def connect_editor(path: Path) -> Database:

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -10,8 +10,9 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
+from bridge.api import Token
 from bridge.errors import StoreError
-from bridge.store import events, rows, transactions
+from bridge.store import accounts, events, logins, removals, rows, tokens, transactions
 from bridge.store.database import (
     check_schema,
     connect_editor,
@@ -21,7 +22,17 @@ from bridge.store.database import (
     migrate,
     transaction,
 )
-from bridge.store.records import CommandResult, EventRecord, GroupRecord, StationRecord, Transaction, ValueRecord
+from bridge.store.logins import CertificateRequest, Login
+from bridge.store.records import (
+    AuditRecord,
+    CommandResult,
+    EventRecord,
+    GroupRecord,
+    StationRecord,
+    Transaction,
+    UserRecord,
+    ValueRecord,
+)
 from bridge.store.transactions import StartKey
 
 
@@ -43,6 +54,10 @@ class Reader:
     def stations(self) -> Iterator[StationRecord]:
         """All stations, in the order in which they were first seen."""
         return rows.stations(self._db)
+
+    def removals(self) -> list[str]:
+        """The stations whose removal a running bridge has not taken note of yet."""
+        return list(removals.removals(self._db))
 
     def transactions(self, since: float | None = None) -> Iterator[Transaction]:
         """Transactions that began at `since` or later, by id."""
@@ -68,6 +83,10 @@ class Reader:
         """The events of one 2.x transaction, in the order in which they came."""
         return events.events_of(self._db, station, transaction)
 
+    def set_aside(self, station: str, transaction: str) -> list[str]:
+        """What `events.set_aside` has called the 2.x transactions that had this id, the first one first."""
+        return events.names_aside(self._db, station, transaction)
+
     def events(self) -> Iterator[EventRecord]:
         """The events of all 2.x transactions, those of each together and in the order in which they came."""
         return events.events(self._db)
@@ -92,9 +111,33 @@ class Reader:
         """Each device model as JSON, with the stations that have it."""
         return rows.models(self._db)
 
-    def password_hash(self, station: str) -> str | None:
-        """The hash that was set for a station's password, or None."""
-        return rows.password_hash(self._db, station)
+    def notes(self) -> Iterator[tuple[str, str, str]]:
+        """Station, subject and note: what a restart must not lose of 2.x stations though no point shows it."""
+        return rows.notes(self._db)
+
+    def login(self, station: str) -> Login:
+        """What a station's login is compared with."""
+        return logins.login(self._db, station)
+
+    def requests(self, station: str | None = None) -> Iterator[CertificateRequest]:
+        """Requests for certificates, the oldest first."""
+        return logins.requests(self._db, station)
+
+    def tokens(self) -> Iterator[Token]:
+        """The token list, by id."""
+        return tokens.tokens(self._db)
+
+    def find_token(self, id_token: str, id_token_type: str = "") -> Token | None:
+        """The token of this id and kind, as the list has it now. See `tokens.find_token`."""
+        return tokens.find_token(self._db, id_token, id_token_type)
+
+    def users(self) -> Iterator[UserRecord]:
+        """The users of the OPC UA server that a command has added, by name."""
+        return accounts.users(self._db)
+
+    def audit(self, since: float | None = None, user: str | None = None) -> Iterator[AuditRecord]:
+        """What was done from outside at `since` or later, by one user or by all, the first first."""
+        return accounts.audit(self._db, since, user)
 
     def close(self) -> None:
         self._db.close()
@@ -109,7 +152,7 @@ class Reader:
 
 
 class Editor(Reader):
-    """A reader that also sets registrations and passwords. A running bridge notices within a second."""
+    """A reader that also sets registrations, passwords and tokens. A running bridge notices within a second."""
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -141,7 +184,44 @@ class Editor(Reader):
         with self._writing():
             return rows.set_registration(self._db, station, status)
 
+    def remove_station(self, station: str) -> bool:
+        """Forget a station; its transactions and commands stay. False: there is no such station."""
+        with self._writing():
+            return removals.note_removal(self._db, station)
+
     def set_password(self, station: str, password_hash: str) -> None:
         """Set the hash of a station's password; the station need not have been seen yet."""
         with self._writing():
-            rows.set_password(self._db, station, password_hash)
+            logins.set_password(self._db, station, password_hash)
+
+    def set_profile(self, station: str, profile: int) -> None:
+        """Set the security profile below which a station may not connect."""
+        with self._writing():
+            logins.set_profile(self._db, station, profile)
+
+    def sign_request(self, request: CertificateRequest, chain: str) -> bool:
+        """Give a request its certificate. False: there is another request by now."""
+        with self._writing():
+            return logins.sign_request(self._db, request, chain)
+
+    def put_user(self, user: UserRecord) -> None:
+        """Add a user, or give a known one another role, password or certificate."""
+        with self._writing():
+            accounts.put_user(self._db, user)
+
+    def remove_user(self, name: str) -> bool:
+        """False: there is no such user."""
+        with self._writing():
+            return accounts.remove_user(self._db, name)
+
+    def put_tokens(self, changed: Iterable[Token], *, replace: bool = False) -> None:
+        """Store tokens in place of those of their ids and kinds; `replace`: in place of the whole list."""
+        with self._writing():
+            if replace:
+                tokens.remove_tokens(self._db)
+            tokens.put_tokens(self._db, changed)
+
+    def remove_token(self, id_token: str, id_token_type: str = "") -> bool:
+        """Remove a token. False: there is none of this id and kind."""
+        with self._writing():
+            return tokens.remove_token(self._db, id_token, id_token_type)

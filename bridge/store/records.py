@@ -5,7 +5,14 @@ dicts in it must not be changed any more.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+SUBJECTS = ("reported", "alerts", "monitors")
+"""What is noted of a 2.x station, see Store.put_note_soon."""
+
+ASIDE = "\x1f"
+"""Between a transaction's id and the number of one that had it before, see Store.set_events_aside. No station's id has
+it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,7 @@ class TransactionStart:
     id_tag: str
     start_time: float
     start_timestamp: str
-    """As the station sent it."""
+    """As the station sent it, or one text for each time: what tells a repeated message."""
     meter_start: float
     reservation_id: int | None = None
     authorization: dict[str, Any] = field(default_factory=dict)
@@ -47,7 +54,10 @@ class TransactionStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionStop:
-    """A transaction that ends (OCPP 1.6 §4.10). `data` is its transactionData as sent."""
+    """A transaction that ends (OCPP 1.6 §4.10). `data` is its transactionData as sent.
+
+    named: the id that the station sent, which is none, where `transaction_id` is what it can only mean.
+    """
 
     station: str
     transaction_id: int
@@ -58,6 +68,12 @@ class TransactionStop:
     reason: str
     data: list[Any] = field(default_factory=list)
     received: float
+    named: str | None = None
+
+
+StopWas = Literal["first", "repeated", "other", "corrected"]
+"""What a stop was to its transaction: `other` than the one that it has, beside which it is kept, or `corrected`: put in
+the place of one that had been guessed to be its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +96,7 @@ class Transaction:
     stop_received: float | None
     lost: float | None
     """When it was found to run no more though its stop had not come."""
+    stop_was: StopWas = "first"
 
     @property
     def energy(self) -> float | None:
@@ -89,7 +106,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
-    """A TransactionEvent of a 2.x station. digest: equal for equal payloads, so that a repeated one is known."""
+    """A TransactionEvent of a 2.x station. digest: equal for equal payloads, so that a repeated one is known.
+
+    connector: where its EVSE was when it came (`Connector1`), "" where nothing told, None where it has not been noted.
+    """
 
     station: str
     transaction_id: str
@@ -98,6 +118,7 @@ class EventRecord:
     ended: bool
     payload: dict[str, Any]
     received: float
+    connector: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +161,36 @@ class CommandEnd:
     response: dict[str, Any] | None = None
     error: str | None = None
     ended: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRecord:
+    """A user of the OPC UA server: argon2's hash, SHA-256 (hex) of a certificate's DER; "" where there is none."""
+
+    name: str
+    role: str
+    password_hash: str = ""
+    certificate: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """What somebody did, or tried, from outside: write, call, login, logout.
+
+    `certificate` is the thumbprint of the client's, `path` the point or method, `value` what was written or the
+    arguments, as JSON and without secrets; `status` names the StatusCode that it was answered with.
+    """
+
+    time: float
+    user: str
+    role: str
+    session: str
+    address: str
+    certificate: str
+    action: str
+    path: str = ""
+    value: str = ""
+    status: str
 
 
 LastValue = tuple[str, str, Any, str, float | None, float]

@@ -6,7 +6,7 @@ The functions that take a Database and write are jobs: they run in the writer's 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import msgspec
@@ -26,8 +26,14 @@ from bridge.store.records import (
 
 log = structlog.get_logger("bridge.store")
 
+LOG_ROWS = 1_000  # that are forgotten in one commit
 INTERRUPTED = "the bridge stopped before the answer came; it is unknown whether the station carried it out"
 
+_FORGET_COMMANDS = (
+    "DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE requested < ? AND ended IS NOT NULL "
+    "AND id NOT IN (SELECT id FROM last_commands) LIMIT ?)"
+)
+_FORGET_AUDIT = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE time < ? LIMIT ?)"
 _STATIONS = (
     "SELECT id, name, version, registration, heartbeat_interval, first_seen, last_seen, boot "
     "FROM stations ORDER BY first_seen, id"
@@ -95,18 +101,6 @@ def set_registration(db: Database, station: str, status: str | None) -> bool:
     return db.execute("UPDATE stations SET registration = ? WHERE id = ?", (status, station)).rowcount == 1
 
 
-def set_password(db: Database, station: str, password_hash: str) -> None:
-    db.execute(
-        "INSERT INTO passwords VALUES (?, ?) ON CONFLICT (station) DO UPDATE SET hash = excluded.hash",
-        (station, password_hash),
-    )
-
-
-def password_hash(db: Database, station: str) -> str | None:
-    row = next(select(db, "SELECT hash FROM passwords WHERE station = ?", (station,)), None)
-    return None if row is None else str(row[0])
-
-
 def stations(db: Database) -> Iterator[StationRecord]:
     for row in select(db, _STATIONS):
         yield StationRecord(
@@ -171,6 +165,11 @@ def last_commands(db: Database) -> Iterator[CommandResult]:
         )
 
 
+def forget_log(db: Database, before: float) -> int:
+    """Deletes older commands and deeds of the audit trail, up to LOG_ROWS of each; returns how many."""
+    return sum(db.execute(sql, (before, LOG_ROWS)).rowcount for sql in (_FORGET_COMMANDS, _FORGET_AUDIT))
+
+
 def _end_row(end: CommandEnd) -> tuple[Any, ...]:
     response = None if end.response is None else to_json(end.response)
     return (end.state, end.status, response, end.error, end.ended, end.handle)
@@ -226,6 +225,11 @@ def models(db: Database) -> Iterator[tuple[str, list[str]]]:
         yield points, from_json(stations_of_it)
 
 
+def notes(db: Database) -> Iterator[tuple[str, str, str]]:
+    """Station, subject and note, those of each station together."""
+    yield from select(db, "SELECT station, subject, note FROM station_notes")
+
+
 # Writes that nobody waits for
 
 
@@ -269,6 +273,20 @@ STATION_MODEL = Kind(
     "ON CONFLICT (station) DO UPDATE SET digest = excluded.digest",
     lambda row: row,
 )
+NOTE = Kind(
+    "station note",
+    "INSERT INTO station_notes (station, subject, note) VALUES (?, ?, ?) "
+    "ON CONFLICT (station, subject) DO UPDATE SET note = excluded.note",
+    lambda row: row,
+)
 
-KINDS = (STATION, COMMAND, COMMAND_END, VALUE, MODEL, STATION_MODEL)
+AUDIT = Kind(
+    "audit",
+    "INSERT INTO audit (time, user, role, session, address, certificate, action, path, value, status) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    astuple,
+    prompt=True,
+)
+
+KINDS = (STATION, COMMAND, COMMAND_END, VALUE, MODEL, STATION_MODEL, NOTE, AUDIT)
 """In the order in which they are written: a command before its end."""

@@ -228,3 +228,159 @@ def _device_models(db: Database) -> None:
 def _lost_transactions(db: Database) -> None:
     """When a transaction was found to run no more though its stop had not come; NULL for all others."""
     db.executescript("ALTER TABLE transactions ADD COLUMN lost REAL;")
+
+
+@migrations(name="011_event_connectors")
+def _event_connectors(db: Database) -> None:
+    """Where an event's EVSE was when it came, so that it is there after a restart too; NULL: not noted."""
+    db.executescript("ALTER TABLE transaction_events ADD COLUMN connector TEXT;")
+
+
+@migrations(name="014_tokens")
+def _tokens(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE tokens (
+            id_token TEXT NOT NULL COLLATE NOCASE,
+            id_token_type TEXT NOT NULL COLLATE NOCASE,
+            parent_id_token TEXT NOT NULL,
+            parent_id_token_type TEXT NOT NULL,
+            expiry REAL,
+            areas TEXT NOT NULL,
+            blocked INTEGER NOT NULL,
+            note TEXT NOT NULL,
+            PRIMARY KEY (id_token, id_token_type)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations(name="015_removed_stations")
+def _removed_stations(db: Database) -> None:
+    """Stations that were removed beside a running bridge, which has not taken note of it yet."""
+    db.executescript("CREATE TABLE removed_stations (station TEXT PRIMARY KEY) WITHOUT ROWID;")
+
+
+@migrations(name="017_logins")
+def _logins(db: Database) -> None:
+    db.executescript(
+        """
+        -- Passwords that a station was sent, and may or may not have taken.
+        CREATE TABLE pending_passwords (
+            station TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            PRIMARY KEY (station, hash)
+        ) WITHOUT ROWID;
+        CREATE TABLE shown_profiles (station TEXT PRIMARY KEY, profile INTEGER NOT NULL) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations(name="018_certificate_requests")
+def _certificate_requests(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE certificate_requests (
+            station TEXT NOT NULL,
+            type TEXT NOT NULL,
+            csr TEXT NOT NULL,
+            received REAL NOT NULL,
+            number INTEGER,
+            chain TEXT NOT NULL,
+            PRIMARY KEY (station, type)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations(name="019_users")
+def _users(db: Database) -> None:
+    """Users of the OPC UA server that a command has added. `certificate` is SHA-256 (hex) of its DER."""
+    db.executescript(
+        """
+        CREATE TABLE users (
+            name TEXT PRIMARY KEY,
+            role TEXT NOT NULL,
+            password_hash TEXT NOT NULL,
+            certificate TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE UNIQUE INDEX users_certificate ON users (certificate) WHERE certificate <> '';
+        """
+    )
+
+
+@migrations(name="020_audit")
+def _audit(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY,
+            time REAL NOT NULL,
+            user TEXT NOT NULL,
+            role TEXT NOT NULL,
+            session TEXT NOT NULL,
+            address TEXT NOT NULL,
+            certificate TEXT NOT NULL,
+            action TEXT NOT NULL,
+            path TEXT NOT NULL,
+            value TEXT NOT NULL,
+            status TEXT NOT NULL
+        );
+        """
+    )
+
+
+@migrations(name="021_log_times")
+def _log_times(db: Database) -> None:
+    """What is too old to be kept is found without reading the rest."""
+    db.executescript(
+        """
+        CREATE INDEX commands_requested ON commands (requested);
+        CREATE INDEX audit_time ON audit (time);
+        """
+    )
+
+
+@migrations(name="022_station_notes")
+def _station_notes(db: Database) -> None:
+    """What a restart must not lose of a 2.x station though no point shows it, as JSON."""
+    db.executescript(
+        """
+        CREATE TABLE station_notes (
+            station TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            note TEXT NOT NULL,
+            PRIMARY KEY (station, subject)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations(name="023_ended_events")
+def _ended_events(db: Database) -> None:
+    """Whether a 2.x transaction has ended is known without reading all its events, which each new one would do."""
+    db.executescript("CREATE INDEX transaction_events_end ON transaction_events (station, transaction_id) WHERE ended;")
+
+
+@migrations(name="024_guessed_stops")
+def _guessed_stops(db: Database) -> None:
+    """The id that a stop named which was taken for this transaction's; NULL where it named this one."""
+    db.executescript("ALTER TABLE transactions ADD COLUMN stop_named TEXT;")
+
+
+@migrations(name="025_order_of_passwords")
+def _order_of_passwords(db: Database) -> None:
+    """In which order a station was sent them; its rowid grows with each."""
+    db.executescript(
+        """
+        CREATE TABLE sent_passwords (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            station TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            UNIQUE (station, hash)
+        );
+        INSERT INTO sent_passwords (station, hash) SELECT station, hash FROM pending_passwords;
+        DROP TABLE pending_passwords;
+        ALTER TABLE sent_passwords RENAME TO pending_passwords;
+        """
+    )

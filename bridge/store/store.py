@@ -5,7 +5,7 @@ import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -13,10 +13,17 @@ from typing import Any
 
 import structlog
 
-from bridge.store import events, rows, transactions
+from bridge.api import Token
+from bridge.store import accounts, events, logins, removals, rows, transactions
+from bridge.store.backup import back_up
 from bridge.store.database import closing_on_error, connect_reader, connect_writer, lock, migrate, transaction
+from bridge.store.logins import CertificateRequest, Login
+from bridge.store.place import Place
 from bridge.store.reader import Editor, Reader
+from bridge.store.reads import Reads
 from bridge.store.records import (
+    SUBJECTS,
+    AuditRecord,
     CommandEnd,
     CommandRecord,
     CommandResult,
@@ -26,6 +33,7 @@ from bridge.store.records import (
     Transaction,
     TransactionStart,
     TransactionStop,
+    UserRecord,
     ValueRecord,
 )
 from bridge.store.writer import Writer
@@ -49,8 +57,10 @@ class Store:
     ) -> None:
         self._writer = writer
         self._reader = reader
+        self._reads = Reads()
         self._lock_descriptor: int | None = lock_descriptor
         self._command_handles = itertools.count(last_command + 1)
+        self._audit_handles = itertools.count()
         self._registrations = registrations
 
     @classmethod
@@ -81,7 +91,8 @@ class Store:
         except BaseException:
             os.close(descriptor)
             raise
-        writer = Writer(db, flush_interval=flush_interval, behind_limit=behind_limit, job_limit=job_limit)
+        place = Place(path)
+        writer = Writer(db, place, flush_interval=flush_interval, behind_limit=behind_limit, job_limit=job_limit)
         log.info("store.opened", path=str(path), sqlite=sqlite3.sqlite_version, interrupted=interrupted)
         return cls(writer, reader, descriptor, last_command, registrations)
 
@@ -91,15 +102,21 @@ class Store:
         return Reader.open(path)
 
     @staticmethod
+    def back_up(path: Path | str, target: Path) -> int:
+        """Copy the file into a new one beside a running bridge, or without one; its size in bytes."""
+        return back_up(Path(path), target)
+
+    @staticmethod
     def edit(path: Path | str) -> Editor:
-        """Change registrations and passwords beside a running bridge, or without one."""
+        """Change registrations, passwords and tokens beside a running bridge, or without one."""
         return Editor.open(path)
 
     # Stations
 
     def load_stations(self) -> list[StationRecord]:
         """All stations, in the order in which they were first seen."""
-        records = list(self._reader.stations())
+        with self._reads.of("stations"):
+            records = list(self._reader.stations())
         self._registrations = {record.id: record.registration for record in records}
         return records
 
@@ -118,7 +135,7 @@ class Store:
         changed = record.registration != known
         try:
             work = partial(rows.put_station, record=record, with_registration=changed)
-            await self._writer.submit(work, replaces=(rows.STATION, record.id))
+            await self._writer.submit(work, replaces=[(rows.STATION, record.id)])
         except BaseException:
             self._registrations.pop(record.id, None)  # what is on disk is unknown: write it next time
             raise
@@ -135,13 +152,66 @@ class Store:
             self._registrations[station] = status
         return known
 
+    async def remove_station(self, station: str, groups: Iterable[str]) -> None:
+        """Forget a station durably, with the last values of its groups; its transactions and commands stay."""
+        self._registrations.pop(station, None)
+        paths = tuple(groups)
+        late: list[tuple[rows.Kind, Hashable]] = [(rows.STATION, station), (rows.STATION_MODEL, station)]
+        late += [(rows.VALUE, path) for path in paths]
+        late += [(rows.NOTE, (station, subject)) for subject in SUBJECTS]
+        await self._writer.submit(partial(removals.remove, station=station, groups=paths), replaces=late)
+
+    def removals(self) -> list[str]:
+        """The stations that another process has removed, and that `remove_station` was not called for yet."""
+        with self._reads.of("removals"):
+            return self._reader.removals()
+
     async def set_password(self, station: str, password_hash: str) -> None:
         """Store the hash of a station's password durably."""
-        await self._writer.submit(partial(rows.set_password, station=station, password_hash=password_hash))
+        await self._writer.submit(partial(logins.set_password, station=station, password_hash=password_hash))
 
-    def password_hash(self, station: str) -> str | None:
-        """The hash that was set for a station's password, by this process or another, or None."""
-        return self._reader.password_hash(station)
+    async def settle_password(self, station: str, password_hash: str) -> bool:
+        """A pending password has become the only one, durably. False: it is pending no more."""
+        work = partial(logins.settle_password, station=station, password_hash=password_hash)
+        return await self._writer.submit(work)
+
+    async def add_pending_password(self, station: str, password_hash: str, most: int) -> bool:
+        """Store the hash of a password that a station is about to be sent durably. False: too many wait already."""
+        work = partial(logins.add_pending, station=station, password_hash=password_hash, most=most)
+        return await self._writer.submit(work)
+
+    async def drop_pending_password(self, station: str, password_hash: str) -> None:
+        """Forget a password that a station has refused."""
+        await self._writer.submit(partial(logins.drop_pending, station=station, password_hash=password_hash))
+
+    async def set_profile(self, station: str, profile: int) -> None:
+        """Store the highest security profile that a station has shown durably."""
+        await self._writer.submit(partial(logins.set_profile, station=station, profile=profile))
+
+    def login(self, station: str) -> Login:
+        """What a station's login is compared with, as this process or another has set it. Raises StoreError."""
+        with self._reads.of("logins"):
+            return self._reader.login(station)
+
+    # Requests for certificates
+
+    async def put_request(self, request: CertificateRequest) -> None:
+        """Store a request durably, in place of an older one of its kind."""
+        await self._writer.submit(partial(logins.put_request, request=request))
+
+    async def drop_request(self, request: CertificateRequest) -> None:
+        """Forget a request."""
+        await self._writer.submit(partial(logins.drop_request, request=request))
+
+    def load_requests(self, station: str | None = None) -> list[CertificateRequest]:
+        """Requests that wait for the operator or, once they have a chain, for the station. Raises StoreError."""
+        with self._reads.of("requests"):
+            return list(self._reader.requests(station))
+
+    def find_token(self, id_token: str, id_token_type: str = "") -> Token | None:
+        """The token of this id and kind as the list has it now, whoever has changed it. Raises StoreError."""
+        with self._reads.of("tokens"):
+            return self._reader.find_token(id_token, id_token_type)
 
     def poll_external(self) -> list[StationRecord] | None:
         """The stations anew if another process has changed the file since the last poll, else None.
@@ -166,7 +236,8 @@ class Store:
 
         Reads what is on disk, without the writer's thread (10 µs and not 200). Raises StoreError.
         """
-        return self._reader.find_start((station, connector, id_tag, start_timestamp, meter_start))
+        with self._reads.of("starts"):
+            return self._reader.find_start((station, connector, id_tag, start_timestamp, meter_start))
 
     async def stop_transaction(self, stop: TransactionStop) -> Transaction | None:
         """Store a stop durably and return the transaction as it was stopped the first time.
@@ -178,6 +249,10 @@ class Store:
     async def lose_transaction(self, number: int, now: float) -> None:
         """Note durably that a transaction runs no more though its stop has not come."""
         await self._writer.submit(partial(transactions.lose_transaction, number=number, now=now))
+
+    async def lose_transactions(self, station: str, now: float) -> None:
+        """The same of all transactions that run at a station."""
+        await self._writer.submit(partial(transactions.lose_transactions, station=station, now=now))
 
     def load_open_transactions(self) -> list[Transaction]:
         """Transactions without a stop, by id."""
@@ -195,9 +270,37 @@ class Store:
         """Store an event of a 2.x transaction durably. False: the same event has been stored before."""
         return await self._writer.submit(partial(events.put_event, event=event))
 
+    async def place_events(self, station: str, transaction: str, connector: str) -> None:
+        """Note durably where a 2.x transaction is of which nothing had told that before."""
+        work = partial(events.place_events, station=station, transaction=transaction, connector=connector)
+        await self._writer.submit(work)
+
+    async def set_events_aside(self, station: str, transaction: str) -> str:
+        """Give a 2.x transaction another name durably, since its id has become another one's; returns the name."""
+        return await self._writer.submit(partial(events.set_aside, station=station, transaction=transaction))
+
+    def events_set_aside(self, station: str, transaction: str) -> list[str]:
+        """The names of the transactions that had this id, the first one first. Raises StoreError."""
+        with self._reads.of("events set aside"):
+            return self._reader.set_aside(station, transaction)
+
     async def lose_event_transaction(self, station: str, transaction: str) -> None:
         """Note durably that a 2.x transaction runs no more though its end has not come."""
         await self._writer.submit(partial(events.lose_transaction, station=station, transaction=transaction))
+
+    async def lose_event_transactions(self, station: str, shown: Sequence[GroupRecord] = ()) -> None:
+        """The same of all 2.x transactions that run at a station; `shown` are last values that tell it."""
+        work = partial(events.lose_transactions, station=station, shown=shown)
+        await self._writer.submit(work, replaces=[(rows.VALUE, record.path) for record in shown])
+
+    async def forget_events(self, before: float) -> None:
+        """Delete the events of 2.x transactions that have ended and of which nothing has come since `before`.
+
+        A slice at a time: others have their turn in between. Raises StoreError.
+        """
+        after: int | None = 0
+        while after is not None:
+            after = await self._writer.submit(partial(events.forget_events, before=before, after=after))
 
     def load_running_events(self) -> Iterator[EventRecord]:
         """The events of 2.x transactions without an end, in the order in which they came."""
@@ -209,7 +312,8 @@ class Store:
 
     def events_of(self, station: str, transaction: str) -> list[EventRecord]:
         """The events of one 2.x transaction, in the order in which they came. Raises StoreError."""
-        return list(self._reader.events_of(station, transaction))
+        with self._reads.of("events"):
+            return list(self._reader.events_of(station, transaction))
 
     # Commands
 
@@ -226,6 +330,13 @@ class Store:
     def load_last_commands(self) -> Iterator[CommandResult]:
         """The last command of each action at each station or connector."""
         return self._reader.last_commands()
+
+    async def forget_log(self, before: float) -> None:
+        """Delete the commands and the deeds of the audit trail that are older, but for the last command of each action
+        at each place. A slice at a time. Raises StoreError.
+        """
+        while await self._writer.submit(partial(rows.forget_log, before=before)):
+            pass
 
     # Values
 
@@ -251,6 +362,29 @@ class Store:
         """Each device model as JSON, with the stations that have it."""
         return self._reader.models()
 
+    def put_note_soon(self, station: str, subject: str, note: str) -> None:
+        """Keep what a restart must not lose of a 2.x station, as JSON, within the flush interval."""
+        self._writer.put(rows.NOTE, [((station, subject), (station, subject, note))])
+
+    def load_notes(self) -> Iterator[tuple[str, str, str]]:
+        """Station, subject and note."""
+        return self._reader.notes()
+
+    # Users and what they do
+
+    def users(self) -> list[UserRecord]:
+        """The users of the OPC UA server that a command has added, by this process or another."""
+        with self._reads.of("users"):
+            return list(self._reader.users())
+
+    def put_audit_soon(self, records: Iterable[AuditRecord]) -> None:
+        """Keep what somebody did. It is on disk as soon as the writer is free."""
+        self._writer.put(rows.AUDIT, [(next(self._audit_handles), record) for record in records])
+
+    async def trim_audit(self, keep: int) -> None:
+        """Only so many of the newest entries of the audit trail stay."""
+        await self._writer.submit(partial(accounts.trim_audit, keep=keep))
+
     # State
 
     @property
@@ -265,13 +399,17 @@ class Store:
 
     @property
     def healthy(self) -> bool:
-        """False from a write that the disk refused until the next one that it takes."""
-        return self._writer.healthy
+        """False from a write that the disk refused until the next one that it takes, and while reads fail."""
+        return self._writer.healthy and not self._reads.error
 
     @property
     def last_error(self) -> str:
         """What the disk last said when it refused; empty if it never did."""
-        return self._writer.last_error
+        return self._reads.error or self._writer.last_error
+
+    def hurry(self) -> None:
+        """The end is near: from now on other processes' locks are waited for 5 s in all. See close()."""
+        self._writer.hurry()
 
     async def close(self) -> None:
         """Write what waits, checkpoint, and let another process have the store."""

@@ -12,11 +12,15 @@ from bridge.store.rows import from_json, select, to_json
 MAX_ID = 2**31 - 1
 
 StartKey = tuple[str, str, str, str, float]
-"""Station, connector, id tag, start timestamp as sent, meter start."""
+"""Station, connector, id tag, start timestamp (one text for each time), meter start."""
 
 _TRANSACTIONS = (
     "SELECT id, station, connector, id_tag, start_time, meter_start, stop_time, meter_stop, reason, "
     "stop_id_tag, authorization, reservation_id, received, stop_received, lost FROM transactions "
+)
+_ORPHAN = (
+    "INSERT INTO orphan_stops (station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, "
+    "reason, data, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _FIND_START = (
     "SELECT id, authorization FROM transactions WHERE station = ? AND connector = ? AND id_tag = ? "
@@ -50,23 +54,60 @@ def start_transaction(db: Database, start: TransactionStart) -> tuple[int, dict[
         ),
     )
     if cursor.rowcount == 1 and cursor.lastrowid is not None:
+        _lose_overtaken(db, start, cursor.lastrowid)
         return cursor.lastrowid, start.authorization, False
     key = (start.station, start.connector, start.id_tag, start.start_timestamp, float(start.meter_start))
     number, authorization = db.conn.execute(_FIND_START, key).fetchone()
     return number, from_json(authorization), True
 
 
+def _lose_overtaken(db: Database, start: TransactionStart, number: int) -> None:
+    """What began earlier at the same connector runs there no more (one connector, one car); its stop may still come."""
+    if start.connector:
+        db.execute(
+            "UPDATE transactions SET lost = ? WHERE station = ? AND connector = ? AND id < ? AND start_time <= ? "
+            "AND stop_time IS NULL AND lost IS NULL",
+            (start.received, start.station, start.connector, number, start.start_time),
+        )
+
+
 def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
-    """The transaction as stopped, by this message or by an earlier one; None for an orphan, which is kept."""
+    """The transaction as stopped, by this message or by an earlier one; None for an orphan, which is kept.
+
+    A stop that names the transaction takes the place of one that was only guessed to be its own. Any other one with
+    other content is kept beside the first one: it was acknowledged.
+    """
     before = _one(db, stop) if 1 <= stop.transaction_id <= MAX_ID else None
     if before is None:
         _keep_orphan(db, stop)
         return None
-    if before.stop_time is not None:
-        return before
+    if before.stop_time is None:
+        return _put_stop(db, before, stop)
+    columns = "stop_time, stop_timestamp, meter_stop, reason, stop_id_tag, stop_data, stop_received, stop_named"
+    sql = f"SELECT {columns} FROM transactions WHERE id = ?"  # noqa: S608
+    time, timestamp, meter, reason, tag, data, received, named = db.conn.execute(sql, (before.id,)).fetchone()
+    if (timestamp, meter, reason, tag, data) == (
+        stop.stop_timestamp,
+        float(stop.meter_stop),
+        stop.reason,
+        stop.id_tag,
+        to_json(stop.data),
+    ):
+        if named is not None and stop.named is None:
+            db.execute("UPDATE transactions SET stop_named = NULL WHERE id = ?", (before.id,))
+        return replace(before, stop_was="repeated")
+    if named is None or stop.named is not None:
+        _keep_orphan(db, stop)
+        return replace(before, stop_was="other")
+    guessed = (before.station, named, tag, time, timestamp, meter, reason, data, received)
+    db.execute(_ORPHAN, guessed)
+    return replace(_put_stop(db, before, stop), stop_was="corrected")
+
+
+def _put_stop(db: Database, before: Transaction, stop: TransactionStop) -> Transaction:
     db.execute(
         "UPDATE transactions SET stop_time = ?, stop_timestamp = ?, meter_stop = ?, reason = ?, "
-        "stop_id_tag = ?, stop_data = ?, stop_received = ? WHERE id = ?",
+        "stop_id_tag = ?, stop_data = ?, stop_received = ?, stop_named = ? WHERE id = ?",
         (
             stop.stop_time,
             stop.stop_timestamp,
@@ -75,6 +116,7 @@ def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
             stop.id_tag,
             to_json(stop.data),
             stop.received,
+            stop.named,
             stop.transaction_id,
         ),
     )
@@ -93,6 +135,13 @@ def lose_transaction(db: Database, number: int, now: float) -> None:
     db.execute("UPDATE transactions SET lost = ? WHERE id = ? AND stop_time IS NULL", (now, number))
 
 
+def lose_transactions(db: Database, station: str, now: float) -> None:
+    """The same of all that run at a station."""
+    db.execute(
+        "UPDATE transactions SET lost = ? WHERE station = ? AND stop_time IS NULL AND lost IS NULL", (now, station)
+    )
+
+
 def _one(db: Database, stop: TransactionStop) -> Transaction | None:
     sql = _TRANSACTIONS + "WHERE id = ? AND station = ?"
     row = db.conn.execute(sql, (stop.transaction_id, stop.station)).fetchone()
@@ -101,11 +150,10 @@ def _one(db: Database, stop: TransactionStop) -> Transaction | None:
 
 def _keep_orphan(db: Database, stop: TransactionStop) -> None:
     db.execute(
-        "INSERT INTO orphan_stops (station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, "
-        "reason, data, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        _ORPHAN,
         (
             stop.station,
-            str(stop.transaction_id),
+            str(stop.transaction_id) if stop.named is None else stop.named,
             stop.id_tag,
             stop.stop_time,
             stop.stop_timestamp,

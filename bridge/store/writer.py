@@ -10,7 +10,8 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +20,8 @@ from sqlite_utils import Database
 
 from bridge.errors import StoreError
 from bridge.store.behind import Behind, Chunk
-from bridge.store.database import is_disk_error, savepoint, transaction
+from bridge.store.database import BUSY_TIMEOUT, is_busy, is_disk_error, savepoint, transaction
+from bridge.store.place import Place
 from bridge.store.rows import Kind
 
 JOBS_PER_COMMIT = 512
@@ -60,10 +62,11 @@ class Writer:
     nothing is acknowledged that was not written.
     """
 
-    def __init__(self, db: Database, *, flush_interval: float, behind_limit: int, job_limit: int) -> None:
+    def __init__(self, db: Database, place: Place, *, flush_interval: float, behind_limit: int, job_limit: int) -> None:
         self.healthy = True
         self.last_error = ""
         self._db = db
+        self._place = place
         self._flush_interval = flush_interval
         self._job_limit = job_limit
         self._wake = threading.Condition()  # guards all that follows, but for _data_version
@@ -73,16 +76,19 @@ class Writer:
         self._in_hand = 0
         self._prompt = False
         self._closing = False
+        self._deadline: float | None = None
         self._edited = False
         self._next_flush = time.monotonic() + flush_interval
         self._data_version = self._read_data_version()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Database], T], replaces: tuple[Kind, Hashable] | None = None) -> asyncio.Future[T]:
+    def submit(
+        self, work: Callable[[Database], T], replaces: Iterable[tuple[Kind, Hashable]] = ()
+    ) -> asyncio.Future[T]:
         """Run `work` in the next commit; the future has its result once that is on disk, or a StoreError.
 
-        `replaces` is a record that would otherwise be written later, over what `work` writes.
+        `replaces` are records that would otherwise be written later, over what `work` writes.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self._wake:
@@ -91,8 +97,8 @@ class Writer:
             if len(self._jobs) >= self._job_limit:
                 raise StoreError(f"the store does not keep up: {len(self._jobs)} writes wait for the disk")
             self._jobs.append(_Job(work, future))
-            if replaces:
-                self._behind.discard(*replaces)
+            for kind, key in replaces:
+                self._behind.discard(kind, key)
             self._wake.notify()
         return future
 
@@ -104,8 +110,15 @@ class Writer:
                 self._prompt = True
                 self._wake.notify()
 
+    def hurry(self) -> None:
+        """From now on another process's lock is waited for no longer than one write would wait for it, in all."""
+        with self._wake:
+            if self._deadline is None:
+                self._deadline = time.monotonic() + BUSY_TIMEOUT
+
     def close(self) -> None:
         """Write what waits, checkpoint, close the connection, and end the thread."""
+        self.hurry()
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -168,8 +181,9 @@ class Writer:
         try:
             wrote = self._commit(jobs, self._run_job)
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the outcome
-            if len(jobs) == 1:
-                jobs[0].error = error
+            if len(jobs) == 1 or is_busy(error):
+                for job in jobs:
+                    job.error = error
             else:
                 wrote = self._write_apart(jobs)
         troubles = [job.error for job in jobs if job.error is not None and is_disk_error(job.error)]
@@ -195,10 +209,22 @@ class Writer:
     def _commit(self, jobs: Sequence[_Job], run: Callable[[_Job], None]) -> bool:
         """Run all jobs in one transaction. True if they have changed anything."""
         before = self._db.conn.total_changes
-        with transaction(self._db):
+        with self._transaction():
             for job in jobs:
                 run(job)
         return self._db.conn.total_changes != before
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._place.check()
+        self._wait_less()
+        with transaction(self._db):
+            yield
+
+    def _wait_less(self) -> None:
+        if self._deadline is not None:
+            left = max(0, round((self._deadline - time.monotonic()) * 1000))
+            self._db.conn.execute(f"PRAGMA busy_timeout = {left}").fetchone()
 
     def _run_job(self, job: _Job) -> None:
         job.result = job.work(self._db)
@@ -224,7 +250,7 @@ class Writer:
 
     def _write_chunk(self, chunk: Chunk) -> None:
         try:
-            with transaction(self._db):
+            with self._transaction():
                 for kind, items in chunk:
                     self._write_records(kind, [record for _, record in items])
         except Exception as error:  # noqa: BLE001 - the thread must outlive it
@@ -278,6 +304,7 @@ class Writer:
     def _watch(self) -> None:
         """Look whether another process has changed the file: our own commits leave this number alone."""
         try:
+            self._place.check()
             version = self._read_data_version()
         except sqlite3.Error as error:
             self._failed(error)
@@ -292,6 +319,7 @@ class Writer:
 
     def _end(self) -> None:
         try:
+            self._wait_less()
             self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:  # nothing is lost: the next start reads the WAL
             log.warning("store.no_checkpoint", error=str(error))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,12 +16,14 @@ LOST = (OSError, TimeoutError, asyncio.CancelledError, ua.UaError, ValueError)
 
 
 class Hmi:
-    """`seen` is what its subscription has told of each point, `broken` what it must never have told."""
+    """`seen` is what its subscription has told of each point, `broken` what it must never have told, `given` how many
+    commands it has given to each station."""
 
     def __init__(self, name: str, url: Callable[[], str], paths: Callable[[], list[str]], rng: random.Random) -> None:
         self.name = name
         self.seen: dict[str, Point] = {}
         self.broken: list[str] = []
+        self.given: Counter[str] = Counter()
         self.calm = False
         self.connections = 0
         self._url = url
@@ -75,6 +78,7 @@ class Hmi:
 
     async def _command(self, client: Client, station: str) -> None:
         execute = client.get_node(f"ns=2;s={station}.Commands.ClearCache.Execute")
+        self.given[station] += 1
         with contextlib.suppress(ua.UaStatusCodeError):  # the station is not there
             await execute.write_value(ua.DataValue(ua.Variant(True, ua.VariantType.Boolean)))
 

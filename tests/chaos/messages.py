@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ PATIENCE = 0.6  # s that a station waits for an answer
 LOST = (OSError, TimeoutError, websockets.WebSocketException, EOFError)
 
 
+ANSWERS: dict[str, dict[str, Any]] = {"GetConfiguration": {}, "GetBaseReport": {"status": "NotSupported"}}
+
+
 class Broken(AssertionError):  # noqa: N818 - what is broken is a promise of the bridge
     """The bridge has broken a promise."""
 
@@ -22,9 +26,16 @@ class Conversation:
     """What is said over one connection. Every answer has been asked for, and is the only one."""
 
     def __init__(
-        self, identity: str, socket: ClientConnection, rng: random.Random, note: Callable[[str], None]
+        self,
+        identity: str,
+        socket: ClientConnection,
+        rng: random.Random,
+        note: Callable[[str], None],
+        asked: Counter[str],
     ) -> None:
+        """`asked` counts the commands that come, by their action."""
         self.socket = socket
+        self._commands = asked
         self._identity = identity
         self._rng = rng
         self._note = note
@@ -60,8 +71,8 @@ class Conversation:
         self._note(f"< {data!r}")
         frame = json.loads(data)
         if frame[0] == 2:
-            answer: dict[str, Any] = {"status": "Accepted"} if frame[2] != "GetConfiguration" else {}
-            await self.socket.send(json.dumps([3, frame[1], answer]))
+            self._commands[frame[2]] += 1
+            await self.socket.send(json.dumps([3, frame[1], ANSWERS.get(frame[2], {"status": "Accepted"})]))
             return None
         action = self._asked.get(frame[1])
         if frame[0] != 3 or action is None:

@@ -29,6 +29,7 @@ call_timeout = 1
 [opcua]
 endpoint = "opc.tcp://127.0.0.1:0/ocpp-bridge"
 security = ["None"]
+anonymous = "admin"
 
 [log]
 format = "json"
@@ -95,6 +96,12 @@ class Program:
     def terminate(self) -> None:
         """SIGTERM."""
         self._signal(signal.SIGTERM)
+
+    async def pause(self, seconds: float) -> None:
+        """SIGSTOP: the machine is busy, or its disk is; and SIGCONT."""
+        self._signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

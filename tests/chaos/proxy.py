@@ -17,14 +17,14 @@ class Weather:
     """How bad a network is. `fates` are the kinds of connections, each with its weight; the rest are chances."""
 
     fates: tuple[tuple[str, int], ...]
-    drop: float = 0.0  # of a message from the bridge to get lost
+    drop: float = 0.0  # of a message to get lost
     repeat: float = 0.0  # of a message to the bridge to arrive twice
 
 
 CALM = Weather((("clean", 1),))
 STATIONS = Weather(
     (("clean", 6), ("slow", 2), ("dribble", 1), ("cut", 3), ("reset", 2), ("frozen", 2), ("mute", 2)),
-    drop=0.02,
+    drop=0.05,
     repeat=0.02,
 )
 CLIENTS = Weather((("clean", 6), ("slow", 2), ("dribble", 1), ("cut", 2), ("reset", 1), ("frozen", 1)))
@@ -36,7 +36,7 @@ class Proxy:
     The fates of a connection:
       clean    nothing happens
       slow     every piece waits up to 30 ms
-      dribble  arrives in pieces of 1 to 7 bytes
+      dribble  arrives byte by byte, or in pieces of up to 7 bytes
       cut      both ends are closed after a while
       reset    the same, with RST
       frozen   after a while nothing is forwarded any more, not even that an end has closed
@@ -77,6 +77,11 @@ class Proxy:
         self.weather = CALM
         for link in self._links:
             link.fate = link.fate if link.frozen or link.mute else "clean"
+
+    def freeze(self) -> None:
+        """Nothing is forwarded any more over the connections that there are, and neither end is told."""
+        for link in self._links:
+            link.frozen = True
 
     def storm(self) -> None:
         self.weather = self._bad
@@ -170,18 +175,19 @@ class _Link:
 
     async def _forward(self, writer: asyncio.StreamWriter, piece: bytes, up: bool) -> None:
         if self._proxy.messages and piece[0] == TEXT:
+            chance = self._rng.random()
+            if chance < self._proxy.weather.drop:
+                return
             if up and self._proxy.seen is not None:
                 self._proxy.seen(_text(piece))
-            chance = self._rng.random()
-            if not up and chance < self._proxy.weather.drop:
-                return
-            if up and chance < self._proxy.weather.repeat:
+            if up and chance > 1 - self._proxy.weather.repeat:
                 piece += piece
         if self.fate == "slow":
             await asyncio.sleep(self._rng.random() * 0.03)
         if self.fate == "dribble":
+            largest = self._rng.choice((1, 7))
             while piece and not writer.is_closing():
-                length = self._rng.randint(1, 7)
+                length = self._rng.randint(1, largest)
                 writer.write(piece[:length])
                 piece = piece[length:]
                 await asyncio.sleep(0)

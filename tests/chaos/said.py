@@ -76,36 +76,21 @@ class Said:
         self.now = {path: list(values) for path, values in self._ever.items()}
         self.sure.clear()
 
-    def boot(self, payload: Mapping[str, Any]) -> None:
-        values = {
-            "Info.Vendor": payload["chargePointVendor"],
-            "Info.Model": payload["chargePointModel"],
-            "Info.FirmwareVersion": payload["firmwareVersion"],
-        }
-        self._say(0, values, None)
-
-    def status(self, payload: Mapping[str, Any]) -> None:
-        stamp = payload["timestamp"]
-        values: dict[str, Any] = {"Status.StateText": payload["status"], "Status.ErrorCode": payload["errorCode"]}
-        if self._believed:
-            values["Status.Time"] = seconds(stamp)
-        self._say(payload["connectorId"], values, stamp)
-
     def meter(self, connector: int, telegram: list[dict[str, Any]]) -> None:
         """A MeterValue array of one element."""
         stamp, samples = telegram[0]["timestamp"], telegram[0]["sampledValue"]
         values: dict[str, Any] = {f"MeterValues.{sample['measurand']}": float(sample["value"]) for sample in samples}
         values["MeterValues.Raw"] = json.dumps(telegram, separators=(",", ":"))
-        if self._believed:
-            values["MeterValues.Time"] = seconds(stamp)
-        self._say(connector, values, stamp)
+        self.say(connector, values, stamp, "MeterValues.Time")
 
     def nothing(self) -> None:
         """A message is sent that no point here shows."""
         self._sent = {}
 
-    def _say(self, connector: int, values: Mapping[str, Any], stamp: str | None) -> None:
+    def say(self, connector: int, values: Mapping[str, Any], stamp: str | None, time: str = "") -> None:
+        """A message is sent that gives a connector (0: the station) these values; `time` is the point of its stamp."""
         at = seconds(stamp) if stamp is not None and self._believed else None
+        values = values if at is None or not time else {**values, time: at}
         folder = f"Connector{connector}." if connector else ""
         self._sent = {f"{folder}{key}": Value(value, at) for key, value in values.items()}
         for path, value in self._sent.items():

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from asyncua import Client, ua
 
 from tests.chaos.messages import Broken
-from tests.chaos.said import Value, seconds
-from tests.chaos.station import Charge, Station
-from tests.chaos.stored import Row
+from tests.chaos.said import Value
+from tests.chaos.station import Station
+from tests.chaos.stored import Opened
 
 GOOD, LAST, WAITING = "Good", "UncertainLastUsableValue", "BadWaitingForInitialData"
 UNKNOWN = "BadNodeIdUnknown"
@@ -45,7 +45,7 @@ def paths(stations: Iterable[Station]) -> list[str]:
     return [
         f"{station.identity}.{path}"
         for station in stations
-        for path in [*station.said.now, *_transaction_points(station), "State.Connected"]
+        for path in dict.fromkeys([*station.said.now, *_transaction_points(station), "State.Connected"])
     ]
 
 
@@ -56,7 +56,8 @@ STOP = ("Id", "IdTag", "Reason", "MeterStop", "Energy", "Time")
 def _transaction_points(station: Station) -> list[str]:
     names = [f"Start.{name}" for name in START] + [f"Stop.{name}" for name in STOP]
     folders = [f"Connector{connector.number}.Transaction" for connector in station.outlets]
-    return [f"{folder}.{name}" for folder in folders for name in (*names, "Active", "Id", "IdTag", "Energy")]
+    shown = [f"{folder}.{name}" for folder in folders for name in (*names, "Active", "Id", "IdTag", "Energy")]
+    return shown + [f"Connector{connector.number}.{key}" for connector in station.outlets for key in station.MORE]
 
 
 def _allows(allowed: Iterable[Value], found: Point) -> bool:
@@ -73,7 +74,7 @@ def check_settled(station: Station, points: Mapping[str, Point]) -> None:
     for path, allowed in station.said.now.items():
         if not _allows(allowed, own[path]) or own[path].status != GOOD:
             raise Broken(f"{station.identity}.{path} is {own[path]}; it was told {allowed}")
-    for path, wanted in _transactions(station).items():
+    for path, wanted in station.transactions().items():
         _expect(station, path, own[path], wanted, GOOD, LAST)
     for connector in station.outlets:
         if connector.charge is not None:
@@ -93,60 +94,6 @@ def _expect(station: Station, path: str, found: Point, value: Any, *statuses: st
         raise Broken(f"{station.identity}.{path} is {found}; it must be {value!r}, {' or '.join(statuses)}")
 
 
-def _transactions(station: Station) -> dict[str, Any]:
-    """Transaction.* of a station all of whose messages have been answered."""
-    wanted: dict[str, Any] = {}
-    for connector in station.outlets:
-        charges = [charge for charge in station.charges if charge.connector == connector.number]
-        ended = charges[:-1] if connector.charge is not None else charges
-        if charges:
-            wanted |= _below(connector.number, _started(charges[-1]))
-        if ended:
-            wanted |= _below(connector.number, _ended(ended[-1]))
-        if connector.charge is not None:
-            wanted |= _below(connector.number, _running(connector.charge, connector.meter))
-        elif charges:
-            wanted |= _below(connector.number, {"Active": False, "Id": "", "IdTag": ""})
-    return wanted
-
-
-def _below(connector: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"Connector{connector}.Transaction.{key}": value for key, value in values.items()}
-
-
-def _started(charge: Charge) -> dict[str, Any]:
-    start = charge.start
-    return {
-        "Start.Id": str(charge.id),
-        "Start.IdTag": start["idTag"],
-        "Start.MeterStart": float(start["meterStart"]),
-        "Start.Time": seconds(start["timestamp"]),
-    }
-
-
-def _ended(charge: Charge) -> dict[str, Any]:
-    stop = charge.stop
-    assert stop is not None
-    energy = float(stop["meterStop"] - charge.start["meterStart"])
-    values: dict[str, Any] = {
-        "Stop.Id": str(charge.id),
-        "Stop.Reason": stop.get("reason", "Local"),
-        "Stop.MeterStop": float(stop["meterStop"]),
-        "Stop.Energy": energy,
-        "Stop.Time": seconds(stop["timestamp"]),
-    }
-    return values
-
-
-def _running(charge: Charge, meter: int) -> dict[str, Any]:
-    return {
-        "Active": True,
-        "Id": str(charge.id),
-        "IdTag": charge.start["idTag"],
-        "Energy": float(meter - charge.start["meterStart"]),
-    }
-
-
 def check_away(station: Station, points: Mapping[str, Point]) -> None:
     """The points of a station that is not connected, or not yet: the last values, and marked as that."""
     own = _own(station, points)
@@ -164,23 +111,23 @@ def check_away(station: Station, points: Mapping[str, Point]) -> None:
             raise Broken(f"{station.identity}.{path} is {found} and the station is away; it was told {allowed}")
 
 
-def check_restored(station: Station, points: Mapping[str, Point], rows: Iterable[Row]) -> None:
+def check_restored(station: Station, points: Mapping[str, Point], opened: Iterable[Opened]) -> None:
     """The points after a start, before any station has come: transactions are as they are in the store."""
     check_away(station, points)
     own = _own(station, points)
-    opened = {row.connector: row for row in rows if row.station == station.identity and row.stop_time is None}
+    mine = {one.connector: one for one in opened if one.station == station.identity}
     for connector in station.outlets:
-        _check_restored_transaction(station, own, f"Connector{connector.number}", opened)
+        _check_restored_transaction(station, own, f"Connector{connector.number}", mine)
 
 
 def _check_restored_transaction(
-    station: Station, own: Mapping[str, Point], name: str, opened: Mapping[str, Row]
+    station: Station, own: Mapping[str, Point], name: str, opened: Mapping[str, Opened]
 ) -> None:
-    row, at = opened.get(name), f"{name}.Transaction"
+    running, at = opened.get(name), f"{name}.Transaction"
     found = own[f"{at}.Active"]
-    if bool(found.value) != (row is not None):
-        raise Broken(f"{station.identity}.{at}.Active is {found}; the store has {row}")
-    if row is not None:
-        wanted = {"Id": str(row.id), "IdTag": row.id_tag, "Start.Id": str(row.id), "Start.Time": row.start_time}
-        for key, value in wanted.items():
+    if bool(found.value) != (running is not None):
+        raise Broken(f"{station.identity}.{at}.Active is {found}; the store has {running}")
+    if running is not None:
+        started = {"Start.Id": running.id, "Start.Time": running.time} if running.time is not None else {}
+        for key, value in {"Id": running.id, "IdTag": running.tag, **started}.items():
             _expect(station, f"{at}.{key}", own[f"{at}.{key}"], value, LAST)

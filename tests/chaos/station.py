@@ -1,13 +1,15 @@
 """A station as real ones are: it charges while it is offline, keeps the messages about transactions until they are
-answered, and sends them in order and unchanged, whatever happens to it, the network or the bridge (OCPP 1.6 §3.7)."""
+answered, and sends them in order and unchanged, whatever happens to it, the network or the bridge (OCPP 1.6 §3.7,
+2.0.1 E04). What its version makes of that is in `station_16` and `station_2`."""
 
 import asyncio
 import contextlib
 import itertools
 import random
-from collections import deque
+from abc import ABC, abstractmethod
+from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
@@ -15,32 +17,32 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.chaos.messages import LOST, PATIENCE, Broken, Conversation
 from tests.chaos.said import Clock, Said
 
-OLD = 60.0  # s; a bridge that has just started believes no time that is five minutes old
-REASONS = ("EVDisconnected", "Local", "Remote", "PowerLoss", "SoftReset", "Other", None)
-STATUSES = ("Available", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted")
+DATED = 5.0  # s that a message may be old that tells what time it is at the station
+OLD = 60.0  # s; of a station whose clock it does not know a bridge believes no time that is five minutes old
 
 
 @dataclass(eq=False)
 class Charge:
-    """A transaction as the station knows it. `id`: None until the bridge has said it."""
+    """A transaction as the station knows it. `id`: None until it is known."""
 
     connector: int
-    start: dict[str, Any]
-    id: int | None = None
-    stop: dict[str, Any] | None = None
-    start_sent: bool = False
-    stop_sent: bool = False
-    stop_known: bool = False  # the bridge has answered it
+    id: int | str | None = None
 
 
 @dataclass(eq=False)
 class Kept:
-    """A message about a transaction that has not been answered yet."""
+    """A message about a transaction that has not been answered yet.
+
+    sent: it has gone out. doubtful: the bridge was killed after that. again: it had been answered before.
+    """
 
     action: str
     payload: dict[str, Any]
-    charge: Charge
+    charge: Any
     message_id: str = ""
+    sent: bool = False
+    doubtful: bool = False
+    again: bool = False
 
 
 @dataclass(eq=False)
@@ -49,34 +51,41 @@ class Connector:
     meter: int
     status: str = "Available"
     since: str = ""
-    charge: Charge | None = None
+    charge: Any = None
     offered: int = 0
 
 
 @dataclass
-class Station:
-    """`said` is what the bridge has to show of it, `charges` what has to be in the store."""
+class Station(ABC):
+    """`said` is what the bridge has to show of it."""
 
     identity: str
     url: str
     rng: random.Random
     clock: Clock
     said: Said
-    charges: list[Charge] = field(default_factory=list)
     history: deque[str] = field(default_factory=lambda: deque(maxlen=400))
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     calm: bool = False  # it is to say everything once more and be silent then
     away: bool = False  # it is to stay disconnected
+    timed: bool = False  # the bridge has kept how far its clock is off
     connections: int = 0
+
+    SUBPROTOCOL: ClassVar[str] = ""
+    STATUSES: ClassVar[tuple[str, ...]] = ()
+    MORE: ClassVar[tuple[str, ...]] = ()  # points of a connector that no other version has, or says itself
 
     def __post_init__(self) -> None:
         rng = self.rng
         self.connectors = [Connector(n, rng.randrange(100_000), since=self.clock()) for n in range(rng.randint(1, 4))]
+        self.asked: Counter[str] = Counter()  # commands that came, by their action
         self._queue: deque[Kept] = deque()
         self._ids = itertools.count(1)
         self._firmware = itertools.count(1)
         self._left: list[ClientConnection] = []
         self._booted = False
+        self._steady = rng.random() < 0.5  # its connectors' statuses stay as they are for long
+        self._dated = False  # this life of the bridge has had a message with the present time
 
     @property
     def outlets(self) -> list[Connector]:
@@ -84,10 +93,58 @@ class Station:
 
     def bridge_killed(self) -> None:
         """What it has told may be lost, but for the transactions."""
+        self._dated = False
         self.said.doubt()
+        for kept in self._queue:
+            kept.doubtful = kept.sent
+
+    def bridge_stopped(self) -> None:
+        """The bridge had the time to write what it knows."""
+        self.timed = self.timed or self._dated
+        self._dated = False
 
     def note(self, text: str) -> None:
         self.history.append(f"{asyncio.get_running_loop().time():.3f} {text}")
+
+    # What a version says
+
+    @abstractmethod
+    def boot_payload(self, firmware: str) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def status_payload(self, connector: Connector) -> dict[str, Any]:
+        """A StatusNotification, noted in `said`."""
+
+    @abstractmethod
+    def authorize_payload(self, tag: str) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def begin(self, connector: Connector) -> None:
+        """A transaction begins."""
+
+    @abstractmethod
+    def go_on(self, connector: Connector) -> None:
+        """Meter values of a transaction."""
+
+    @abstractmethod
+    def end(self, connector: Connector) -> None:
+        """A transaction ends."""
+
+    @abstractmethod
+    def remember_wrongly(self) -> None:
+        """It was switched off before it had noted that a transaction was answered: it sends all of it again."""
+
+    @abstractmethod
+    async def deliver(self, talk: Conversation, kept: Kept) -> None:
+        """Sends what is kept; returns when it was answered."""
+
+    @abstractmethod
+    async def meter(self, talk: Conversation, connector: Connector) -> None:
+        """A sample outside the queue: of the transaction that runs, or of none."""
+
+    @abstractmethod
+    def transactions(self) -> dict[str, Any]:
+        """What Transaction.* and Status.* must be, by path, when all messages have been answered."""
 
     # Its life
 
@@ -110,7 +167,7 @@ class Station:
         async with asyncio.timeout(PATIENCE):
             socket = await connect(
                 f"{self.url}{self.identity}",
-                subprotocols=[websockets.Subprotocol("ocpp1.6")],
+                subprotocols=[websockets.Subprotocol(self.SUBPROTOCOL)],
                 compression=None,
                 ping_interval=None,
                 open_timeout=None,
@@ -120,7 +177,7 @@ class Station:
         self.connections += 1
         forgotten = False
         try:
-            await self._session(Conversation(self.identity, socket, self.rng, self.note))
+            await self._session(Conversation(self.identity, socket, self.rng, self.note, self.asked))
             forgotten = self.rng.random() < 0.3
         finally:
             if forgotten:  # it has lost it, and the bridge does not know
@@ -156,8 +213,8 @@ class Station:
         await self._boot(talk)
         await self._tell_statuses(talk)
         for connector in self.outlets:
-            await self._meter(talk, connector)
-        await self._call(talk, "Heartbeat", {})  # once it is answered, all that was sent before is shown
+            await self.meter(talk, connector)
+        await self.call(talk, "Heartbeat", {})  # once it is answered, all that was sent before is shown
         self.note("settled")
         self.settled.set()
         try:
@@ -171,11 +228,11 @@ class Station:
             await self._tell_status(talk, connector)
         kind = self.rng.randrange(6)
         if kind == 0:
-            await self._call(talk, "Heartbeat", {})
+            await self.call(talk, "Heartbeat", {})
         elif kind == 1:
-            await self._call(talk, "Authorize", {"idTag": self._tag()})
+            await self.call(talk, "Authorize", self.authorize_payload(self.tag()))
         elif kind == 2 and self.outlets:
-            await self._meter(talk, self.rng.choice(self.outlets))
+            await self.meter(talk, self.rng.choice(self.outlets))
         elif kind == 3:
             await talk.listen()
 
@@ -189,82 +246,45 @@ class Station:
         connector.meter += self.rng.randrange(50)
         if connector.charge is None:
             if self.rng.random() < 0.4:
-                self._start(connector)
+                self.begin(connector)
         elif self.rng.random() < 0.4:
-            self._stop(connector)
+            self.end(connector)
         elif self.rng.random() < 0.4:
-            values = self._meter_values(connector)
-            payload = {"connectorId": connector.number, "meterValue": values}
-            self._keep("MeterValues", payload, connector.charge)
+            self.go_on(connector)
         if self.rng.random() < 0.1:
-            self._remember_wrongly()
-        if self.rng.random() < 0.5:
+            self.remember_wrongly()
+        if self._steady or self.rng.random() < 0.5:
             return []
-        connector.status, connector.since = self.rng.choice(STATUSES), self.clock()
+        connector.status, connector.since = self.rng.choice(self.statuses(connector)), self.clock()
         return [connector]
 
-    def _start(self, connector: Connector) -> None:
-        payload: dict[str, Any] = {
-            "connectorId": connector.number,
-            "idTag": self._tag(),
-            "meterStart": connector.meter,
-            "timestamp": self.clock(),
-        }
-        if self.rng.random() < 0.1:
-            payload["reservationId"] = self.rng.randrange(1000)
-        connector.charge = Charge(connector.number, payload)
-        self.charges.append(connector.charge)
-        self._keep("StartTransaction", payload, connector.charge)
+    def statuses(self, connector: Connector) -> tuple[str, ...]:
+        """Those that a connector may have now."""
+        return self.STATUSES
 
-    def _stop(self, connector: Connector) -> None:
-        charge, connector.charge = connector.charge, None
-        assert charge is not None
-        payload: dict[str, Any] = {"meterStop": connector.meter, "timestamp": self.clock()}
-        if (reason := self.rng.choice(REASONS)) is not None:
-            payload["reason"] = reason
-        if self.rng.random() < 0.5:
-            payload["idTag"] = charge.start["idTag"]
-        if self.rng.random() < 0.3:
-            payload["transactionData"] = self._meter_values(connector)
-        charge.stop = payload
-        self._keep("StopTransaction", payload, charge)
-
-    def _remember_wrongly(self) -> None:
-        """It was switched off before it had noted that a transaction was answered: it sends all of it again."""
-        done = [charge for charge in self.charges[-20:] if charge.stop_known]
-        if done and self.rng.random() < 0.5:
-            charge = self.rng.choice(done)
-            assert charge.stop is not None
-            self.note(f"forgets that {charge.id} was answered")
-            self._keep("StartTransaction", charge.start, charge)
-            self._keep("StopTransaction", charge.stop, charge)
-
-    def _keep(self, action: str, payload: dict[str, Any], charge: Charge) -> None:
+    def keep(self, action: str, payload: dict[str, Any], charge: Any, *, again: bool = False) -> None:
         self.note(f"keeps {action} {payload}")
-        self._queue.append(Kept(action, payload, charge))
+        self._queue.append(Kept(action, payload, charge, again=again))
 
-    def _tag(self) -> str:
+    def is_kept(self, charge: Any) -> bool:
+        """Whether something of a transaction waits."""
+        return any(kept.charge is charge for kept in self._queue)
+
+    def tag(self) -> str:
         return f"TAG{self.rng.randrange(5)}"
 
-    def _meter_values(self, connector: Connector) -> list[dict[str, Any]]:
+    def metered(self, connector: Connector) -> tuple[int, int]:
+        """The register in Wh and the power in W that a connector measures now."""
         connector.meter += self.rng.randrange(50)
         connector.offered = self.rng.randrange(0, 22_000)
-        samples = [
-            {"value": str(connector.meter), "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
-            {"value": str(connector.offered), "measurand": "Power.Active.Import", "unit": "W"},
-        ]
-        return [{"timestamp": self.clock(), "sampledValue": samples}]
+        return connector.meter, connector.offered
 
     # What it says
 
     async def _boot(self, talk: Conversation) -> None:
-        payload = {
-            "chargePointVendor": "Vendor",
-            "chargePointModel": "Model",
-            "firmwareVersion": str(next(self._firmware)),
-        }
-        self.said.boot(payload)
-        answer = await self._call(talk, "BootNotification", payload)
+        firmware = str(next(self._firmware))
+        self.said.say(0, {"Info.Vendor": "Vendor", "Info.Model": "Model", "Info.FirmwareVersion": firmware}, None)
+        answer = await self.call(talk, "BootNotification", self.boot_payload(firmware))
         if answer["status"] != "Accepted":
             raise Broken(f"{self.identity}: the boot was answered {answer}")
         self.said.confirm()
@@ -272,68 +292,25 @@ class Station:
 
     async def _tell_statuses(self, talk: Conversation) -> None:
         for connector in self.connectors:
-            if self.rng.random() < 0.3 or self.clock.age(connector.since) > OLD:
+            unsure = not self.timed and self.clock.age(connector.since) > OLD
+            if unsure or (not self._steady and self.rng.random() < 0.3):
                 connector.since = self.clock()
             await self._tell_status(talk, connector)
 
     async def _tell_status(self, talk: Conversation, connector: Connector) -> None:
-        payload = {
-            "connectorId": connector.number,
-            "errorCode": "GroundFailure" if connector.status == "Faulted" else "NoError",
-            "status": connector.status,
-            "timestamp": connector.since,
-        }
-        self.said.status(payload)
-        await self._call(talk, "StatusNotification", payload)
+        await self.call(talk, "StatusNotification", self.status_payload(connector))
         self.said.confirm()
-
-    async def _meter(self, talk: Conversation, connector: Connector) -> None:
-        """A sample outside the queue: of the transaction that runs, or of none."""
-        charge = connector.charge
-        payload: dict[str, Any] = {"connectorId": connector.number, "meterValue": self._meter_values(connector)}
-        if charge is not None:
-            if charge.id is None or any(kept.charge is charge for kept in self._queue):
-                return
-            payload["transactionId"] = charge.id
-        self.said.meter(connector.number, payload["meterValue"])
-        await self._call(talk, "MeterValues", payload)
-        self.said.confirm()
+        self._dated = self._dated or self.clock.age(connector.since) < DATED
 
     async def _drain(self, talk: Conversation) -> None:
         while self._queue:
-            await self._deliver(talk, self._queue[0])
+            kept = self._queue[0]
+            again = kept.message_id and self.rng.random() < 0.5
+            kept.message_id = kept.message_id if again else self._new_id()
+            await self.deliver(talk, kept)
             self._queue.popleft()
 
-    async def _deliver(self, talk: Conversation, kept: Kept) -> None:
-        charge, payload = kept.charge, kept.payload
-        self.said.nothing()
-        if kept.action == "StartTransaction":
-            charge.start_sent = True
-        else:
-            payload = kept.payload = {**kept.payload, "transactionId": charge.id}
-        if kept.action == "StopTransaction":
-            charge.stop_sent = True
-        if telegram := payload.get("meterValue", payload.get("transactionData")):
-            self.said.meter(charge.connector, telegram)
-        again = kept.message_id and self.rng.random() < 0.5
-        kept.message_id = kept.message_id if again else self._new_id()
-        answer = await talk.call(kept.action, payload, kept.message_id)
-        if kept.action == "StartTransaction":
-            self._started(charge, answer)
-        elif kept.action == "StopTransaction":
-            charge.stop_known = True  # a repeated one is answered and not shown: nothing is confirmed
-        else:
-            self.said.confirm()
-
-    def _started(self, charge: Charge, answer: dict[str, Any]) -> None:
-        number = answer["transactionId"]
-        if charge.id not in (None, number):
-            raise Broken(f"{self.identity}: {charge.start} was answered with {charge.id}, and now with {number}")
-        if answer["idTagInfo"]["status"] != "Accepted":
-            raise Broken(f"{self.identity}: a start was answered {answer}")
-        charge.id = number
-
-    async def _call(self, talk: Conversation, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def call(self, talk: Conversation, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         return await talk.call(action, payload, self._new_id())
 
     def _new_id(self) -> str:

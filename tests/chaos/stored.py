@@ -1,4 +1,4 @@
-"""The store, compared with what the stations know."""
+"""The store of a bridge that does not run, compared with what the stations know."""
 
 import json
 import shutil
@@ -12,18 +12,22 @@ from typing import Any, NamedTuple
 
 from tests.chaos.messages import Broken
 from tests.chaos.said import seconds
-from tests.chaos.station import Charge, Station
+from tests.chaos.station import Station
+from tests.chaos.station_2 import Event, Station2
+from tests.chaos.station_16 import Charge16, Station16
 
-Key = tuple[str, str, str, str, float]
+Key = tuple[str, str, str, float, float]
 
-_SELECT = (
+_TRANSACTIONS = (
     "SELECT id, station, connector, id_tag, start_timestamp, meter_start, start_time, reservation_id, "
     "stop_time, stop_timestamp, meter_stop, reason, stop_id_tag, stop_data FROM transactions ORDER BY id"
 )
+_EVENTS = "SELECT station, transaction_id, seq_no, ended, payload FROM transaction_events ORDER BY id"
+_COMMANDS = "SELECT station, action, number, state, error, ended FROM commands ORDER BY id"
 
 
 class Row(NamedTuple):
-    """A row of the store's transactions."""
+    """A row of the store's transactions (OCPP 1.6)."""
 
     id: int
     station: str
@@ -42,43 +46,118 @@ class Row(NamedTuple):
 
     @property
     def key(self) -> Key:
-        return self.station, self.connector, self.id_tag, self.start_timestamp, self.meter_start
+        return self.station, self.connector, self.id_tag, seconds(self.start_timestamp), self.meter_start
 
 
-def key_of(station: str, charge: Charge) -> Key:
-    start = charge.start
-    return station, f"Connector{charge.connector}", start["idTag"], start["timestamp"], float(start["meterStart"])
+class EventRow(NamedTuple):
+    """A row of the store's events (OCPP 2.x)."""
+
+    station: str
+    transaction: str
+    number: int
+    ended: bool
+    payload: dict[str, Any]
 
 
-def read_store(path: Path) -> list[Row]:
-    """The transactions of a store that no bridge has open: of a copy, so that it is left as the kill left it."""
+class CommandRow(NamedTuple):
+    """A row of the commands' log."""
+
+    station: str
+    action: str
+    number: int
+    state: str | None
+    error: str | None
+    ended: float | None
+
+
+class Opened(NamedTuple):
+    """A transaction that runs, as the store has it. `time`: of its start; None where that is not known."""
+
+    station: str
+    connector: str
+    id: str
+    tag: str
+    time: float | None
+
+
+class Stored(NamedTuple):
+    """What a store holds."""
+
+    rows: list[Row]
+    events: list[EventRow]
+    running: set[tuple[str, str]]
+    commands: list[CommandRow]
+
+    def opened(self) -> Iterator[Opened]:
+        """The transactions that run."""
+        for row in self.rows:
+            if row.stop_time is None:
+                yield Opened(row.station, row.connector, str(row.id), row.id_tag, row.start_time)
+        for station, transaction in self.running:
+            events = [event for event in self.events if event[:2] == (station, transaction)]
+            first = events[0].payload
+            tag = first.get("idToken", {}).get("idToken", "")
+            time = seconds(first["timestamp"]) if first["eventType"] == "Started" else None
+            yield Opened(station, f"Connector{first['evse']['id']}", transaction, tag, time)
+
+
+NOTHING = Stored([], [], set(), [])
+
+
+def read_store(path: Path) -> Stored:
+    """The store that no bridge has open: of a copy, so that it is left as the kill left it."""
     if not path.exists():
-        return []
+        return NOTHING
     with tempfile.TemporaryDirectory() as folder:
         for file in path.parent.glob(f"{path.name}*"):
             shutil.copy(file, folder)
         with closing(sqlite3.connect(Path(folder) / path.name)) as db:
-            found = db.execute("PRAGMA integrity_check").fetchone()[0]
-            if found != "ok":
-                raise Broken(f"the store is damaged: {found}")
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'transactions'").fetchone():
-                return []  # killed before it had made its tables
-            orphans = db.execute("SELECT * FROM orphan_stops").fetchall()
-            if orphans:
-                raise Broken(f"stops of transactions that the bridge does not know: {orphans}")
-            return [Row(*row) for row in db.execute(_SELECT)]
+            return _read(db)
 
 
-def check_store(rows: list[Row], stations: Iterable[Station]) -> None:
+def _read(db: sqlite3.Connection) -> Stored:
+    found = db.execute("PRAGMA integrity_check").fetchone()[0]
+    if found != "ok":
+        raise Broken(f"the store is damaged: {found}")
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
+    if not {"transactions", "transaction_events", "last_commands"} <= tables:
+        return NOTHING  # killed before it had made its tables
+    orphans = db.execute("SELECT * FROM orphan_stops").fetchall()
+    if orphans:
+        raise Broken(f"stops of transactions that the bridge does not know: {orphans}")
+    return Stored(
+        [Row(*row) for row in db.execute(_TRANSACTIONS)],
+        [EventRow(*row[:3], bool(row[3]), json.loads(row[4])) for row in db.execute(_EVENTS)],
+        set(db.execute("SELECT station, transaction_id FROM running_transactions")),
+        [CommandRow(*row) for row in db.execute(_COMMANDS)],
+    )
+
+
+def check_store(stored: Stored, stations: Iterable[Station]) -> None:
+    """What a station was told we have is there, once, and as it said; and nothing else is."""
+    stations = list(stations)
+    _check_rows(stored.rows, [station for station in stations if isinstance(station, Station16)])
+    _check_events(stored, [station for station in stations if isinstance(station, Station2)])
+
+
+# OCPP 1.6
+
+
+def _key_of(station: str, charge: Charge16) -> Key:
+    start, connector = charge.start, f"Connector{charge.connector}"
+    return station, connector, start["idTag"], seconds(start["timestamp"]), float(start["meterStart"])
+
+
+def _check_rows(rows: list[Row], stations: Iterable[Station16]) -> None:
     """Every transaction that a station was told we have is there, once, and as it said; and no other is."""
     twice = [key for key, count in Counter(row.key for row in rows).items() if count > 1]
     if twice:
         raise Broken(f"more than once in the store: {twice}")
     by_key = {row.key: row for row in rows}
-    ids: dict[int, Key] = {}
+    ids: dict[int | str, Key] = {}
     for station in stations:
         for charge in station.charges:
-            key = key_of(station.identity, charge)
+            key = _key_of(station.identity, charge)
             row = by_key.pop(key, None)
             if charge.id is not None and ids.setdefault(charge.id, key) != key:
                 raise Broken(f"{charge.id} was given to {ids[charge.id]} and to {key}")
@@ -88,7 +167,7 @@ def check_store(rows: list[Row], stations: Iterable[Station]) -> None:
         raise Broken(f"no station has said this: {by_key}")
 
 
-def _wrong(charge: Charge, row: Row | None) -> Iterator[str]:
+def _wrong(charge: Charge16, row: Row | None) -> Iterator[str]:
     if row is None:
         if charge.id is not None:
             yield "it was acknowledged and is not in the store"
@@ -123,3 +202,36 @@ def _stop_said(stop: Mapping[str, Any]) -> tuple[Any, ...]:
         stop.get("idTag"),
         stop.get("transactionData", []),
     )
+
+
+# OCPP 2.x
+
+
+def _check_events(stored: Stored, stations: Iterable[Station2]) -> None:
+    """Every event that was answered is there, once, and as it was said; and no other is. A transaction runs until its
+    end is there."""
+    by_key: dict[tuple[str, str, int], EventRow] = {}
+    for row in stored.events:
+        if by_key.setdefault((row.station, row.transaction, row.number), row) is not row:
+            raise Broken(f"more than once in the store: {row}")
+    ended = {row[:2] for row in stored.events if row.ended}
+    if stored.running != {row[:2] for row in stored.events} - ended:
+        raise Broken(f"these run in the store: {stored.running}; these have an end: {ended}")
+    for station in stations:
+        for charge in station.charges:
+            for number, event in enumerate(charge.events):
+                row_of = by_key.pop((station.identity, str(charge.id), number), None)
+                for wrong in _wrong_event(event, row_of):
+                    raise Broken(f"{station.identity}: {wrong}: {event}, {row_of}")
+    if by_key:
+        raise Broken(f"no station has said this: {by_key}")
+
+
+def _wrong_event(event: Event, row: EventRow | None) -> Iterator[str]:
+    if row is None:
+        if event.known:
+            yield "it was acknowledged and is not in the store"
+    elif not event.sent:
+        yield "it was never sent and is in the store"
+    elif row.payload != event.payload or row.ended != (event.payload["eventType"] == "Ended"):
+        yield "it is another one in the store"

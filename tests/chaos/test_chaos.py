@@ -13,5 +13,6 @@ async def test_nothing_acknowledged_is_lost_in_ten_lives_of_the_bridge(tmp_path,
     caplog.set_level(logging.CRITICAL, logger="asyncua")  # the client complains of each lost connection
     world = World(tmp_path / "site", seed=1, show=print)
     await world.run(10)
-    assert world.counts["transactions"] > 10
+    assert world.counts["transactions of 1.6"] > 10
+    assert world.counts["events of 2.x"] > 10
     assert world.counts["calm"] > 0

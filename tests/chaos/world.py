@@ -11,7 +11,7 @@ from pathlib import Path
 from asyncua import Client
 
 from bridge.project import init
-from tests.chaos import proxy, shown, stored
+from tests.chaos import commanded, proxy, shown, stored
 from tests.chaos.hmi import Hmi
 from tests.chaos.messages import Broken
 from tests.chaos.program import CONFIG, Program
@@ -19,9 +19,12 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.said import Clock, Said
 from tests.chaos.shown import Point
 from tests.chaos.station import Station
+from tests.chaos.station_2 import Station21, Station201
+from tests.chaos.station_16 import Station16
 
 WAIT = 90.0  # s until something that has to happen has not, on a busy machine
-STATIONS, CLIENTS = 6, 2
+STATIONS = (Station16, Station201, Station16, Station21, Station16, Station201, Station21)
+CLIENTS = 2
 
 
 class World:
@@ -66,10 +69,10 @@ class World:
 
     def _populate(self) -> None:
         url = f"ws://127.0.0.1:{self._outside.port}/ocpp/"
-        for number in range(1, STATIONS + 1):
+        for number, kind in enumerate(STATIONS, 1):
             rng = self._random(f"CP{number}")
             clock = Clock(rng)
-            self.stations.append(Station(f"CP{number}", url, rng, clock, Said(clock.believed)))
+            self.stations.append(kind(f"CP{number}", url, rng, clock, Said(clock.believed)))
         for number in range(1, CLIENTS + 1):
             name = f"client {number}"
             self.clients.append(Hmi(name, self._client_url, lambda: shown.paths(self.stations), self._random(name)))
@@ -97,7 +100,7 @@ class World:
 
     async def _cycle(self, *, last: bool) -> None:
         rng, started = self._rng, time.monotonic()
-        rows = self._check_store()
+        stored_ = self._check_store()
         await self.program.launch()
         if rng.random() < 0.1 and not last:
             await asyncio.sleep(rng.uniform(0.0, 2.0))
@@ -105,9 +108,12 @@ class World:
             return
         await self.program.ready()
         up = time.monotonic()
-        await self._check_restored(rows)
+        await self._check_restored(stored_)
         self._open()
         await self.program.prepare()
+        if rng.random() < 0.15:
+            self.counts["paused"] += 1
+            await self.program.pause(rng.uniform(0.5, 3.0))
         if last or rng.random() < 0.35:
             await asyncio.sleep(rng.uniform(0.0, 0.4))
             await self._check_calm()
@@ -124,7 +130,7 @@ class World:
         if last:
             self._check_store()
         took = f"{up - started:.1f} s to start, {time.monotonic() - up:.1f} s up"
-        self._show(f"cycle {self.cycle}: {how}, {took}, {sum(len(s.charges) for s in self.stations)} transactions")
+        self._show(f"cycle {self.cycle}: {how}, {took}, {self.counts['transactions of 1.6']} transactions")
 
     async def _message(self, action: str) -> None:
         """Waits for a message to the bridge, for a while."""
@@ -155,29 +161,36 @@ class World:
                 await self.program.kill()
         for network in (self._outside, self._office):
             network.shut()
-        if how.startswith("kill"):
-            for station in self.stations:
+        for station in self.stations:
+            if how.startswith("kill"):
                 station.bridge_killed()
+            else:
+                station.bridge_stopped()
         if self.program.errors:
             raise Broken("the bridge has logged errors:\n" + "\n".join(self.program.errors[:5]))
 
     # What must hold
 
-    def _check_store(self) -> list[stored.Row]:
-        rows = stored.read_store(self.program.store)
-        stored.check_store(rows, self.stations)
-        self.counts["transactions"] = len(rows)
-        return rows
+    def _check_store(self) -> stored.Stored:
+        found = stored.read_store(self.program.store)
+        stored.check_store(found, self.stations)
+        given: Counter[str] = sum((client.given for client in self.clients), Counter())
+        commanded.check_log(found, self.stations, given)
+        self.counts["transactions of 1.6"] = len(found.rows)
+        self.counts["events of 2.x"] = len(found.events)
+        self.counts["commands"] = len(found.commands)
+        return found
 
-    async def _check_restored(self, rows: list[stored.Row]) -> None:
-        points = await self._read()
+    async def _check_restored(self, before: stored.Stored) -> None:
+        points, opened = await self._read(), list(before.opened())
         for station in self.stations:
-            shown.check_restored(station, points, rows)
+            shown.check_restored(station, points, opened)
+        commanded.check_restored(before, self.stations, await self._read(commanded.paths(self.stations)))
         self.counts["points after a restart"] += len(points)
 
-    async def _read(self) -> dict[str, Point]:
+    async def _read(self, paths: list[str] | None = None) -> dict[str, Point]:
         async with Client(self.program.opcua_url, timeout=WAIT) as client:
-            return await shown.read(client, shown.paths(self.stations))
+            return await shown.read(client, paths or shown.paths(self.stations))
 
     async def _check_calm(self) -> None:
         """The storm is over, and some stations stay away: every point says what is so."""

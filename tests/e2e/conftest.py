@@ -1,12 +1,16 @@
 """The running program, as the end-to-end tests use it."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from bridge.project import init
 from tests.e2e.parties import Program
+from tests.e2e.parties_2 import Site
 
 CONFIG = """
 [ocpp]
@@ -39,6 +43,8 @@ def write_config(
     scripts: str = '["default.py"]',
 ) -> None:
     """A config.toml with free ports."""
+    if "anonymous" not in opcua:  # tests send every command
+        opcua += '\nanonymous = "admin"'
     text = CONFIG.format(ocpp=ocpp, unknown=unknown, stations=stations, opcua=opcua, scripts=scripts)
     (project / "config.toml").write_text(text, "utf-8")
 
@@ -67,3 +73,32 @@ async def program(run: Callable[..., Program]) -> Program:
     made = run()
     await made.start()
     return made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Site]]:
+    """One running program with the plain configuration for all tests of a module that need no other; a call gives each
+    of them stations of its own.
+
+    Each test has its own event loop, which ends before the program does: so the program has another one.
+    """
+    folder = tmp_path_factory.mktemp("shared") / "site"
+    init(folder)
+    write_config(folder)
+    made, numbers = Program(folder), count(1)
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(made.start(), loop).result()
+        yield lambda: Site(made, f"T{next(numbers)}-")
+        assert asyncio.run_coroutine_threadsafe(made.stop(), loop).result() == 0
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def site(shared: Callable[[], Site]) -> Site:
+    return shared()

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ class Program:
 
     def __init__(self, project: Path) -> None:
         self.project = project
+        self.code = "from bridge.cli import main; main()"
+        self.environ: dict[str, str] = {}
         self.ocpp = self.opcua = ""
         self.lines: list[str] = []
         self._process: asyncio.subprocess.Process | None = None
@@ -35,19 +37,18 @@ class Program:
 
     async def start(self, *options: str) -> None:
         """Starts it and waits until it says where it listens."""
-        code = "from bridge.cli import main; main()"
         self.lines = []
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            code,
+            self.code,
             "run",
             "--project",
             str(self.project),
             *options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", **self.environ},
         )
         async with asyncio.timeout(2 * WAIT):
             while not (self.ocpp and self.opcua):
@@ -67,12 +68,21 @@ class Program:
         """SIGKILL: it has no time to do anything."""
         await self._end(signal.SIGKILL)
 
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(number)
         async with asyncio.timeout(WAIT):
-            code = await self._process.wait()
+            return await self.ended()
+
+    async def ended(self) -> int:
+        """Waits for its end; its exit code."""
+        assert self._process is not None
+        code = await self._process.wait()
         if self._reading is not None:
             await self._reading
         self.ocpp = self.opcua = ""
@@ -160,13 +170,17 @@ def now() -> str:
 
 @dataclass
 class Hmi:
-    """An OPC UA client, with paths for NodeIds."""
+    """An OPC UA client, with paths for NodeIds; each begins with `prefix`, which is not written out."""
 
     client: Client
-    _seen: dict[str, list[ua.DataValue]] = field(default_factory=dict)
+    prefix: str = ""
 
     def node(self, path: str) -> Any:
-        return self.client.get_node(f"ns=2;s={path}")
+        return self.client.get_node(f"ns=2;s={self.prefix}{path}")
+
+    def path(self, node: Any) -> str:
+        """The path of a node."""
+        return str(node.nodeid.Identifier).removeprefix(self.prefix)
 
     async def read(self, path: str) -> ua.DataValue:
         return await self.node(path).read_data_value(raise_on_bad_status=False)
@@ -187,7 +201,7 @@ class Hmi:
     async def call(self, path: str, *arguments: Any) -> list[Any]:
         """Calls a method. Raises ua.UaStatusCodeError. None: not given."""
         parent, _, _ = path.rpartition(".")
-        return await self.node(parent).call_method(ua.NodeId(path, 2), *arguments)
+        return await self.node(parent).call_method(ua.NodeId(f"{self.prefix}{path}", 2), *arguments)
 
     async def until(self, path: str, value: Any) -> ua.DataValue:
         """Waits, by subscription, until a point has a value (or its status this name)."""
@@ -222,7 +236,7 @@ class _Watch:
 
 
 @asynccontextmanager
-async def hmi(url: str) -> AsyncIterator[Hmi]:
+async def hmi(url: str, prefix: str = "") -> AsyncIterator[Hmi]:
     """An OPC UA client that is connected."""
     async with Client(url, timeout=WAIT) as client:
-        yield Hmi(client)
+        yield Hmi(client, prefix)

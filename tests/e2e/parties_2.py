@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import ocpp.v21
@@ -13,7 +14,7 @@ import websockets
 from asyncua import ua
 from ocpp.messages import Call, CallError, validate_payload
 
-from tests.e2e.parties import WAIT, Hmi, now
+from tests.e2e.parties import WAIT, Hmi, Program, hmi, now
 
 SILENT = object()  # a station's answer: none
 TOKEN = {"idToken": "04A2B3", "type": "ISO14443"}
@@ -136,6 +137,22 @@ async def connected(url: str, version: str, identity: str = "CP001") -> AsyncIte
                 await running
 
 
+@dataclass(frozen=True)
+class Site:
+    """A running program that tests share: each has stations of its own there, with `prefix` before their identities."""
+
+    program: Program
+    prefix: str
+
+    def connected(self, version: str, identity: str = "CP001") -> AbstractAsyncContextManager[Any]:
+        """A station that is connected."""
+        return connected(self.program.ocpp, version, f"{self.prefix}{identity}")
+
+    def hmi(self) -> AbstractAsyncContextManager[Hmi]:
+        """An OPC UA client that is connected, for which these are the only stations."""
+        return hmi(self.program.opcua, self.prefix)
+
+
 class Results:
     """How an HMI follows its commands: one subscription for Result.StateText of all of them."""
 
@@ -151,7 +168,7 @@ class Results:
         )
 
     def datachange_notification(self, node: Any, value: Any, data: Any) -> None:
-        self._states[str(node.nodeid.Identifier).removesuffix(".Result.StateText")] = value
+        self._states[self._client.path(node).removesuffix(".Result.StateText")] = value
         self._changed.set()
 
     async def ended(self, folder: str, state: str) -> dict[str, Any]:

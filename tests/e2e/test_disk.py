@@ -12,11 +12,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from asyncua import ua
 from ocpp.exceptions import InternalError
 from ocpp.v16 import call
 
 from tests.e2e.parties import WAIT, Program, Station, connected, hmi, now
 
+SERVICE_LEVEL = ua.NodeId(ua.ObjectIds.Server_ServiceLevel)
 Trouble = Callable[[Program], AbstractContextManager[None]]
 
 
@@ -124,6 +126,8 @@ async def check_trouble(program: Program, trouble: Trouble) -> None:
         with trouble(program):
             acknowledged, meter, begun = await start_until_refused(station, 2)
             await client.until("Bridge.ServiceLevel", 100)
+            assert await client.client.get_node(SERVICE_LEVEL).read_value() == 100
+            assert any("StoreFailed" in line for line in program.lines)
             with pytest.raises(InternalError):
                 await station.call(call.StopTransaction(900, now(), first), suppress=False)
             assert (await station.call(call.Heartbeat())).current_time
@@ -134,6 +138,8 @@ async def check_trouble(program: Program, trouble: Trouble) -> None:
         assert healed > max([first, *acknowledged.values()])
         await station.call(call.StopTransaction(900, now(), first), suppress=False)
         await client.until("Bridge.ServiceLevel", 255)
+        assert await client.client.get_node(SERVICE_LEVEL).read_value() == 255
+        assert any("StoreRecovered" in line for line in program.lines)
         assert recorded(program) == {1: first, **acknowledged, meter: healed}
 
 

@@ -15,7 +15,7 @@ import structlog
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
 
-from tests.unit.opcua.helpers import Site, make_site
+from tests.unit.opcua.helpers import MODEL, NOW, Site, make_site
 from tests.unit.opcua.raw import Raw
 
 RAW = 40  # first bytes below this: what follows is no message but what comes off the socket
@@ -123,9 +123,20 @@ class Target:
 
     async def _begin(self) -> Client:
         await self._site.server.start()
-        station = self._site.station(connectors=2)
-        assert station.path == "CP001"
+        tree = self._site.tree
+        station = tree.add_station("CP001", "CP001", MODEL.station.layout)
+        for number in (1, 2):
+            tree.add_connector(station, f"Connector{number}", MODEL.connector.layout)
+        tree.set_online(station, NOW - 60)
         return await Client.activated(self._site)
+
+    def close(self) -> None:
+        self._run(self._end())
+        self._loop.close()
+
+    async def _end(self) -> None:
+        await self._client.leave()
+        await self._site.server.stop()
 
     def __call__(self, data: bytes) -> None:
         if data:

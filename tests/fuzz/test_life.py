@@ -1,28 +1,14 @@
-"""A station's life against the bridge, beside a model of what has to be known of it (L10).
+"""The life of a station of OCPP 1.6 against the bridge, beside a model of what has to be known of it (L10)."""
 
-The station keeps what was not answered and sends it again before anything else (OCPP 1.6 §3.7). The bridge is
-stopped, or killed: then it goes on with a copy of its store as it was on disk.
-"""
-
-import asyncio
-import json
-import shutil
-import tempfile
-import time
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from websockets.asyncio.client import ClientConnection
+from hypothesis.stateful import invariant, precondition, rule
 
 from bridge.points.tree import Quality
-from tests.unit.station.rig import START, WAIT, Rig, at, closed
-
-CONNECTORS = (1, 2)
+from tests.fuzz.life import CONNECTORS, Life
 
 
 @dataclass
@@ -44,116 +30,28 @@ class Model:
     charges: list[Charge] = field(default_factory=list)
     statuses: dict[int, str] = field(default_factory=dict)
     written: dict[int, str] = field(default_factory=dict)  # the statuses that are on disk
-    told: set[int] = field(default_factory=set)  # connectors whose status came over the present connection
 
     def running(self, connector: int) -> Charge | None:
         mine = [charge for charge in self.charges if charge.connector == connector]
         return mine[-1] if mine and mine[-1].stop is None else None
 
 
-class Life(RuleBasedStateMachine):
+class Life16(Life):
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.folder = Path(tempfile.mkdtemp())
-        self.starts = 0
         self.model = Model()
         self.waiting: list[tuple[str, Charge]] = []  # messages without an answer, in order
         self.frames: dict[tuple[str, int], str] = {}
-        self.clock = 0
-        self.messages = 0
-        self.socket: ClientConnection | None = None
-        self.stack = AsyncExitStack()
 
-    @initialize()
-    def begin(self) -> None:
-        self.rig = self._start(self.folder / "0")
+    def written(self) -> None:
+        self.model.written = dict(self.model.statuses)
 
-    def _start(self, folder: Path) -> Rig:
-        folder.mkdir(exist_ok=True)
-        return self._run(self._rig(folder / "bridge.db"))
+    def killed(self) -> None:
+        self.model.statuses = dict(self.model.written)
 
-    async def _rig(self, store: Path) -> Rig:
-        rig = Rig(store, {}, [])
-        rig.now = START + self.clock
-        return await rig.start()
-
-    def _run(self, coroutine: Any) -> Any:
-        async def bounded() -> Any:
-            async with asyncio.timeout(2 * WAIT):
-                return await coroutine
-
-        return self.runner.run(bounded())
-
-    def teardown(self) -> None:
-        self._run(self.stack.aclose())
-        self._run(self.rig.stop())
-        self.runner.close()
-        shutil.rmtree(self.folder)
-
-    # What the station does
-
-    def _stamp(self) -> str:
-        self.clock += 1
-        self.rig.now = START + self.clock
-        return at(self.clock)
-
-    async def _send(self, action: str, payload: dict[str, Any], message_id: str) -> None:
-        assert self.socket is not None
-        await self.socket.send(json.dumps([2, message_id, action, payload]))
-
-    async def _call(self, action: str, payload: dict[str, Any], message_id: str = "") -> dict[str, Any]:
-        assert self.socket is not None
-        self.messages += 1
-        message_id = message_id or f"m-{self.messages}"
-        await self._send(action, payload, message_id)
-        answer = json.loads(await self.socket.recv())
-        assert answer[:2] == [3, message_id], answer
-        return dict(answer[2])
-
-    async def _settle(self) -> None:
-        await self._call("Heartbeat", {})
-
-    async def _connect(self) -> None:
-        self._stamp()  # it never connects in the instant in which it was told something
-        self.socket = await self.stack.enter_async_context(self.rig.socket())
-        self.model.told.clear()
-
-    @precondition(lambda self: self.socket is None)
-    @rule(boot=st.booleans())
-    def connect(self, boot: bool) -> None:
-        self._run(self._connect())
-        if boot:
-            self.boot()
-        self.deliver()
-
-    @precondition(lambda self: self.socket is not None)
-    @rule()
-    def connect_anew_while_the_old_connection_seems_alive(self) -> None:
-        old = self.socket
-        self._run(self._connect())
-        assert self._run(closed(old)) == 1000
-        self.deliver()
-
-    @precondition(lambda self: self.socket is not None)
-    @rule(rudely=st.booleans())
-    def disconnect(self, rudely: bool) -> None:
-        assert self.socket is not None
-        if rudely:
-            self.socket.transport.abort()
-        self._run(self._gone())
-
-    async def _gone(self) -> None:
-        await self.stack.aclose()
-        self.socket = None
-        await self.rig.until(lambda: self.rig.value("CP1.State.Connected") is False)
-        self.model.told.clear()
-
-    @precondition(lambda self: self.socket is not None)
-    @rule()
-    def boot(self) -> None:
-        answer = self._run(self._call("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}))
-        assert answer["status"] == "Accepted"
+    def restarted(self) -> None:
+        for charge in self.model.charges:
+            charge.meter = None
 
     @precondition(lambda self: self.socket is not None)
     @rule(connector=st.sampled_from(CONNECTORS), status=st.sampled_from(["Charging", "Faulted", "Finishing"]))
@@ -161,7 +59,7 @@ class Life(RuleBasedStateMachine):
         payload = {"connectorId": connector, "errorCode": "NoError", "status": status, "timestamp": self._stamp()}
         self._run(self._call("StatusNotification", payload))
         self.model.statuses[connector] = status
-        self.model.told.add(connector)
+        self.told.add(connector)
 
     @rule(connector=st.sampled_from(CONNECTORS), tag=st.sampled_from(["A", "B"]), energy=st.integers(0, 9))
     def start_or_stop(self, connector: int, tag: str, energy: int) -> None:
@@ -234,52 +132,6 @@ class Life(RuleBasedStateMachine):
         else:
             charge.stop_answered = True
 
-    # What happens to the bridge
-
-    @rule()
-    def restart(self) -> None:
-        """SIGTERM."""
-        self._run(self._leave())
-        self._run(self.rig.stop())
-        self.model.written = dict(self.model.statuses)
-        self._again(self.folder / str(self.starts))
-
-    @rule()
-    def write(self) -> None:
-        """Some seconds pass."""
-        if self.socket is not None:
-            self._run(self._settle())
-        self.rig.last_values.flush_all()
-        self._await_store()
-        self.model.written = dict(self.model.statuses)
-
-    def _await_store(self) -> None:
-        give_up = time.monotonic() + WAIT
-        while self.rig.store.queue_length and time.monotonic() < give_up:
-            time.sleep(0.001)
-
-    @rule()
-    def kill(self) -> None:
-        """SIGKILL, not before it has noted that there is such a station: it would be a new one."""
-        self._await_store()
-        before, after = self.folder / str(self.starts), self.folder / str(self.starts + 1)
-        shutil.copytree(before, after)
-        self._run(self._leave())
-        self._run(self.rig.stop())
-        self.starts += 1
-        self.model = replace(self.model, statuses=dict(self.model.written))
-        self._again(after)
-
-    async def _leave(self) -> None:
-        await self.stack.aclose()
-        self.socket = None
-        self.model.told.clear()
-
-    def _again(self, folder: Path) -> None:
-        for charge in self.model.charges:
-            charge.meter = None
-        self.rig = self._start(folder)
-
     # What must hold
 
     @invariant()
@@ -317,7 +169,7 @@ class Life(RuleBasedStateMachine):
         name = f"CP1.Connector{connector}"
         status = self.rig.sample(f"{name}.Status.StateText")
         assert status.value == self.model.statuses.get(connector)
-        fresh = Quality.GOOD if connector in self.model.told else Quality.LAST
+        fresh = Quality.GOOD if connector in self.told else Quality.LAST
         assert status.quality is (fresh if connector in self.model.statuses else Quality.WAITING)
         if not self.waiting:
             self._check_transaction(f"{name}.Transaction", self.model.running(connector))
@@ -333,7 +185,7 @@ class Life(RuleBasedStateMachine):
             assert self.rig.value(f"{at}.Energy") == running.meter - running.payload["meterStart"]
 
 
-TestLife = Life.TestCase
+TestLife = Life16.TestCase
 TestLife.settings = settings(
     max_examples=30, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow], deadline=None
 )

@@ -179,3 +179,66 @@ async def test_closing_writes_what_waits(store, reopen):
     await closing_down
     assert len(await asyncio.gather(*waiting)) == 20
     assert len(reopen().load_open_transactions()) == 20
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_nothing_is_acknowledged_while_the_file_is_not_in_its_place(store, path, replaced):
+    """D07: what is written to a file without a name is gone when the bridge ends."""
+    assert (await store.start_transaction(start(1)))[0] == 1
+    away = path.with_name("away.db")
+    path.rename(away)
+    if replaced:
+        path.write_bytes(b"")
+    await until(lambda: not store.healthy)  # though nothing is written
+    assert "removed or replaced" in store.last_error
+    with pytest.raises(StoreError, match="removed or replaced"):
+        await store.start_transaction(start(2))
+    store.put_values_soon([value(1)])
+    away.replace(path)
+    assert (await store.start_transaction(start(2)))[2] is False
+    await settled(store)
+    assert (len(list(store.load_values())), store.healthy) == (1, True)
+
+
+async def test_a_page_that_cannot_be_read_counts_until_it_can_be_though_all_else_is_written(store, path, rows):
+    """D07"""
+    await store.start_transaction(start(1))
+    [[page]] = rows("SELECT rootpage FROM sqlite_master WHERE name = 'transactions_repeat'")
+    [[size]] = rows("PRAGMA page_size")
+    rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        good = file.read(size)
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    first = start(1)
+    key = first.station, first.connector, first.id_tag, first.start_timestamp, first.meter_start
+    store._reader._db.execute("PRAGMA shrink_memory")  # what it remembers of the file
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.find_start(*key)
+    store.put_values_soon([value(1)])
+    await settled(store)
+    assert (store.healthy, "cannot be read" in store.last_error) == (False, True)
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(good)
+    store._reader._db.execute("PRAGMA shrink_memory")
+    assert store.find_start(*key) is not None
+    assert store.healthy
+
+
+async def test_a_store_that_another_program_keeps_locked_is_closed_within_one_wait(store, path, monkeypatch):
+    """However many writes there are, each of which would wait as long."""
+    waited = []
+    monkeypatch.setattr("bridge.store.writer.BUSY_TIMEOUT", 0.5)
+    monkeypatch.setattr(store._writer, "_wait_less", lambda less=store._writer._wait_less: (waited.append(1), less()))
+    store.put_values_soon([value(number) for number in range(3000)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        store.hurry()
+        jobs = [asyncio.ensure_future(store.start_transaction(start(number))) for number in range(20)]
+        async with asyncio.timeout(4):  # a single one of the waits takes 5 s without that
+            answers = await asyncio.gather(*jobs, return_exceptions=True)
+            await store.close()
+    assert all(isinstance(answer, StoreError) for answer in answers)
+    assert len(waited) > 2

@@ -2,11 +2,17 @@
 
 import pytest
 
-from bridge.store import EventRecord, Store
+from bridge.store import EventRecord, Store, events
 
 
 def event(
-    transaction: str = "T1", seq: int = 0, digest: str = "", ended: bool = False, station: str = "CP1"
+    transaction: str = "T1",
+    seq: int = 0,
+    digest: str = "",
+    ended: bool = False,
+    station: str = "CP1",
+    received: float = 5.0,
+    connector: str | None = None,
 ) -> EventRecord:
     return EventRecord(
         station=station,
@@ -15,7 +21,8 @@ def event(
         digest=digest or f"{transaction}-{seq}",
         ended=ended,
         payload={"seqNo": seq, "aB": [1, None]},
-        received=5.0,
+        received=received,
+        connector=connector,
     )
 
 
@@ -83,3 +90,49 @@ async def test_a_transaction_that_was_lost_does_not_run_until_more_of_it_comes(s
         ("T2", 0),
         ("T1", 1),
     ]
+
+
+async def test_where_an_event_was_is_kept_and_noted_later_where_nothing_told(store):
+    """B21"""
+    for number, connector in enumerate(("Connector1", "", None)):
+        await store.put_event(event("T1", number, connector=connector))
+    await store.put_event(event("T2", 0, connector=""))
+    await store.place_events("CP1", "T1", "Connector1_2")
+    assert [found.connector for found in store.events_of("CP1", "T1")] == ["Connector1", "Connector1_2", None]
+    assert [found.connector for found in store.events_of("CP1", "T2")] == [""]
+
+
+@pytest.mark.parametrize("slice_", [1, 2, 3, 100])
+async def test_transactions_that_have_ended_long_ago_are_forgotten_and_no_others(store, monkeypatch, slice_):
+    monkeypatch.setattr(events, "SLICE", slice_)
+    for found in (
+        event("OLD", 0, received=1),
+        event("RUNS", 0, received=2),
+        event("LOST", 0, received=3),
+        event("OLD", 1, received=4, ended=True),
+        event("LATE", 0, received=5, ended=True),
+        event("OLD", 0, received=6, station="CP2", ended=True),
+        event("LATE", 1, received=10),
+        event("NEW", 0, received=11, ended=True),
+    ):
+        await store.put_event(found)
+    await store.lose_event_transaction("CP1", "LOST")
+    await store.forget_events(10)
+    kept = {(found.station, found.transaction_id) for name in ("CP1", "CP2") for found in every(store, name)}
+    assert kept == {("CP1", "RUNS"), ("CP1", "LATE"), ("CP1", "NEW")}
+    assert [found.seq_no for found in store.events_of("CP1", "LATE")] == [0, 1]
+
+
+def every(store: Store, station: str) -> list[EventRecord]:
+    return [found for name in ("OLD", "RUNS", "LOST", "LATE", "NEW") for found in store.events_of(station, name)]
+
+
+async def test_whether_a_transaction_has_ended_is_known_without_reading_its_events(store, rows):
+    """One that runs for days has 100,000; each new one would read them all."""
+    seen = []
+    await store._writer.submit(lambda db: db.conn.set_trace_callback(seen.append))
+    await store.put_event(event(1))
+    await store._writer.submit(lambda db: db.conn.set_trace_callback(None))
+    [statement] = [sql for sql in seen if sql.startswith("INSERT INTO running_transactions")]
+    plan = " ".join(str(row[3]) for row in rows(f"EXPLAIN QUERY PLAN {statement}"))
+    assert "USING COVERING INDEX transaction_events_end" in plan or "USING INDEX transaction_events_end" in plan

@@ -88,11 +88,25 @@ def test_failed_opening_lets_go_of_the_lock(path):
     Store.open(path).close_sync()
 
 
+async def test_nobody_else_may_read_a_new_store(path, store):
+    """S05: passwords' hashes are in it"""
+    await store.put_station(station())
+    names = {file.name: file.stat().st_mode & 0o777 for file in path.parent.glob("bridge.db*")}
+    assert names == dict.fromkeys(("bridge.db", "bridge.db-wal", "bridge.db-shm", "bridge.db.lock"), 0o600)
+
+
 def test_empty_file_becomes_a_store(path):
     path.touch()
     store = Store.open(path)
     assert (store.load_stations(), store.load_open_transactions(), list(store.load_values())) == ([], [], [])
     store.close_sync()
+
+
+OLD_TRANSACTION = """
+INSERT INTO transactions
+    (station, connector, connector_id, id_tag, start_time, start_timestamp, meter_start, authorization, received)
+    VALUES ('CP001', 'Connector1', 1, 'TAG', 1, '2023-11-14T22:13:20Z', 0, '{}', 1)
+"""
 
 
 async def test_existing_store_is_kept_and_brought_up_to_date(path, reopen, monkeypatch):
@@ -102,9 +116,10 @@ async def test_existing_store_is_kept_and_brought_up_to_date(path, reopen, monke
     all_migrations = list(schema.migrations._migrations)
     monkeypatch.setattr(schema.migrations, "_migrations", all_migrations[:3])  # as before 004_last_values
     store = Store.open(path)
-    await store.start_transaction(start())
     await store.put_station(station())
     await store.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(OLD_TRANSACTION)
     monkeypatch.setattr(schema.migrations, "_migrations", all_migrations)
     with pytest.raises(StoreError, match="not of this version yet"):
         Store.peek(path)

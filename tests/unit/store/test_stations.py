@@ -77,7 +77,7 @@ async def test_running_bridge_sees_what_another_process_edits(store, path):
     assert printed.split() == [b"True", b"False"]
     assert [one.registration for one in await until(store.poll_external)] == ["Accepted"]
     assert store.poll_external() is None
-    assert store.password_hash("later") == "$argon2id$x"
+    assert store.login("later").hash == "$argon2id$x"
 
 
 async def test_edit_that_the_bridge_has_not_noticed_survives_its_next_put(store, path):
@@ -117,18 +117,18 @@ async def test_registration_that_failed_to_be_written_is_written_next_time(store
 
 
 async def test_passwords_are_set_and_replaced(store, reopen):
-    assert store.password_hash("CP001") is None
+    assert store.login("CP001").hash is None
     await store.set_password("CP001", "first")
     await store.set_password("CP001", "second")
     await store.close()
-    assert reopen().password_hash("CP001") == "second"
+    assert reopen().login("CP001").hash == "second"
 
 
 def test_edit_without_a_bridge_creates_the_store_and_leaves_it_free(path):
     with Store.edit(path) as editor:
         editor.set_password("CP001", "hash")
         store = Store.open(path)
-    assert store.password_hash("CP001") == "hash"
+    assert store.login("CP001").hash == "hash"
     store.close_sync()
 
 

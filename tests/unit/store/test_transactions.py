@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -99,13 +100,48 @@ async def test_stop_returns_the_whole_transaction(store, rows):
     assert '"8500"' in rows("SELECT stop_data FROM transactions")[0][0]
 
 
-async def test_repeated_stop_changes_nothing(store):
+ORPHANS = "SELECT transaction_id, meter_stop FROM orphan_stops ORDER BY id"
+
+
+async def test_repeated_stop_changes_nothing(store, rows):
     """B10."""
     await store.start_transaction(start())
     first = await store.stop_transaction(stop(1))
-    second = await store.stop_transaction(stop(1, meter_stop=9999.0, reason="PowerLoss", stop_time=1.8e9))
-    assert second == first
+    assert await store.stop_transaction(stop(1, received=1.8e9)) == replace(first, stop_was="repeated")
     assert list(store.transactions()) == [first]
+    assert rows(ORPHANS) == []
+
+
+@pytest.mark.parametrize("other", [{"meter_stop": 9999.0}, {"reason": "PowerLoss"}, {"data": []}], ids=str)
+async def test_another_stop_of_an_ended_transaction_is_kept_beside_the_first(store, rows, other):
+    """B10: it is acknowledged, so it is on the disk."""
+    await store.start_transaction(start())
+    first = await store.stop_transaction(stop(1))
+    for _ in range(2):
+        assert await store.stop_transaction(stop(1, **other)) == replace(first, stop_was="other")
+    assert list(store.transactions()) == [first]
+    assert rows(ORPHANS) == [("1", other.get("meter_stop", first.meter_stop))]
+
+
+async def test_a_stop_that_names_its_transaction_takes_the_place_of_a_guess(store, rows):
+    """B08, B10"""
+    await store.start_transaction(start())
+    await store.stop_transaction(stop(1, meter_stop=300.0, named="-1"))
+    true = await store.stop_transaction(stop(1, meter_stop=5000.0))
+    assert (true.meter_stop, true.stop_was) == (5000.0, "corrected")
+    assert [one.meter_stop for one in store.transactions()] == [5000.0]
+    assert rows(ORPHANS) == [("-1", 300.0)]
+    assert (await store.stop_transaction(stop(1, meter_stop=300.0, named="-1"))).stop_was == "other"
+    assert [one.meter_stop for one in store.transactions()] == [5000.0]
+    assert rows(ORPHANS) == [("-1", 300.0)]
+
+
+async def test_a_transaction_that_the_next_one_at_its_connector_has_overtaken_is_lost(store):
+    """B07: and no other; its stop is taken all the same."""
+    for number, changes in enumerate([{}, {"connector": "Connector2"}, {"station": "CP002"}, {}, {"start_time": 1.0}]):
+        await store.start_transaction(start(number, **changes))
+    assert [one.id for one in store.load_open_transactions() if one.lost is None] == [2, 3, 4, 5]
+    assert (await store.stop_transaction(stop(1))).stop_was == "first"
 
 
 @pytest.mark.parametrize("number", [0, -1, 99, 2**31, 2**63, 10**30])
@@ -174,7 +210,7 @@ async def test_job_that_fails_halfway_leaves_nothing_behind(store):
     )
     assert isinstance(answers[1], StoreError)
     assert [one.id for one in store.transactions()] == [1, 2]
-    assert store.password_hash("CP001") is None
+    assert store.login("CP001").hash is None
 
 
 async def test_large_meter_values_are_stored_as_doubles(store):
