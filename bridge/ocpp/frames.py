@@ -107,8 +107,8 @@ class FrameError(BridgeError):
 def decode(data: str | bytes) -> Frame:
     """The frame in `data` (bytes are UTF-8). Raises FrameError, and never anything else.
 
-    Tolerated: a payload of null for an empty one (`flaw`), a CALLERROR without description or details. Which versions
-    have which types of message is the peer's business.
+    Tolerated: a payload that is null or missing, for an empty one (`flaw`), a CALLERROR without description or
+    details. Which versions have which types of message is the peer's business.
     """
     text = data if isinstance(data, str) else _text(data)
     items = _array(text)
@@ -216,17 +216,17 @@ def _send(message_id: str, items: list[Any]) -> Send:
 
 
 def _request(name: str, items: list[Any]) -> tuple[str, dict[str, Any], str]:
-    if len(items) != 4:
+    if not 3 <= len(items) <= 4:
         raise _BadFrameError("frame", f"a {name} has 4 elements, not {len(items)}")
     if not isinstance(items[2], str):
         raise _BadFrameError("frame", "the action is not a string")
-    return items[2], *_payload(items[3])
+    return items[2], *_payload(items[3:])
 
 
 def _result(message_id: str, items: list[Any]) -> CallResult:
-    if len(items) != 3:
+    if not 2 <= len(items) <= 3:
         raise _BadFrameError("frame", f"a CALLRESULT has 3 elements, not {len(items)}")
-    payload, flaw = _payload(items[2])
+    payload, flaw = _payload(items[2:])
     return CallResult(message_id, payload, flaw)
 
 
@@ -247,10 +247,12 @@ def _refusal(name: str, items: list[Any]) -> tuple[str, str, dict[str, Any]]:
     return code, description if isinstance(description, str) else "", details if isinstance(details, dict) else {}
 
 
-def _payload(value: Any) -> tuple[dict[str, Any], str]:
-    if isinstance(value, dict):
-        return value, ""
-    if value is None:
+def _payload(rest: list[Any]) -> tuple[dict[str, Any], str]:
+    if not rest:
+        return {}, "the payload is missing"
+    if isinstance(rest[0], dict):
+        return rest[0], ""
+    if rest[0] is None:
         return {}, "the payload is null instead of an empty object"
     raise _BadFrameError("formation", "the payload is not an object")
 

@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 TOGETHER = 64
 """Messages that go out together at most: the first of them waits for what the others cost, some milliseconds."""
-READ_TOGETHER = 1024
-"""Pieces of data that are looked at in one turn of the loop; others wait for the next."""
 
 
 class Outbox:
@@ -20,21 +18,6 @@ class Outbox:
     def __init__(self) -> None:
         self._writes: list[tuple[asyncio.Transport, bytes]] = []
         self._after: list[tuple[Callable[..., None], tuple[object, ...]]] = []
-        self._read = 0  # messages, in this turn
-
-    def is_full(self) -> bool:
-        """Whether so much has been read in this turn that the rest has to wait for the next; counts what is read.
-
-        uvloop asks the kernel for more as long as 1,024 sockets at once have something to read, for seconds, and lets
-        no timer and nothing else run meanwhile.
-        """
-        if not self._read:
-            asyncio.get_running_loop().call_soon(self._turn_ends)
-        self._read += 1
-        return self._read > READ_TOGETHER
-
-    def _turn_ends(self) -> None:
-        self._read = 0
 
     def write(self, transport: asyncio.Transport, data: bytes) -> None:
         """Has the data written in its turn."""

@@ -14,6 +14,8 @@ Rules (OCPP-J 1.6 §4, the same for every version unless its row in `versions` s
 - A CALL that comes again with the id and the text of an answered one gets the stored answer and has no
   second effect. While the first is being handled, it is dropped: the first's answer is the answer to both.
 - A CALLRESULTERROR for our CALL fails it; one for an answer of ours tells that the station could not use it.
+- Where validation is lenient, a payload that breaks its schema is given with what can be understood of it put right
+  (`repair`), and with what was wrong.
 - The id of an answered CALL with another text is a new CALL: there are stations that count their ids from 1
   after each reboot. Under the id of a CALL that is being handled everything is dropped: an id has one answer.
 """
@@ -40,6 +42,7 @@ from bridge.ocpp.frames import (
     encode_result,
     encode_result_error,
 )
+from bridge.ocpp.repair import repaired
 from bridge.ocpp.schemas import Violation, schemas
 from bridge.ocpp.typed import CallDecoder
 from bridge.ocpp.versions import Version
@@ -50,6 +53,8 @@ MAX_OPEN = 256
 """CALLs of a station that wait for our answer; more are refused. A well-behaved station has one."""
 MAX_ANSWERED = 16
 """Answers that are kept for a CALL that comes again."""
+HASH = (1 << 60) - 1
+"""Hashes of texts are kept with this many bits: an int of 64 takes half as much room again."""
 QUICK_HEAD = 80
 """Characters in which the action of a CALL is looked for: `[2,"<id>","<action>"`."""
 
@@ -70,6 +75,8 @@ class ReceivedQuick(msgspec.Struct, frozen=True):
     action: str
     payload: Any
     text: str
+    empty: str
+    """The CALLRESULT whose payload is empty."""
 
     def plain(self) -> ReceivedCall:
         """The same CALL with its payload as JSON has it."""
@@ -155,7 +162,13 @@ class Peer:
         self._quick = quick
         self._outstanding: tuple[str, str] | None = None  # id, action
         self._open: dict[str, int] = {}  # id → digest
-        self._answered: dict[str, tuple[int, str]] = {}  # id → digest, answer; the oldest first
+        # The answers to the last CALLs, the oldest first: hash of the id → digest of the CALL; with the answer's text,
+        # where its payload is not empty, as it nearly always is. A thousand stations keep a dozen each.
+        self._answered: dict[int, int | tuple[int, str]] = {}
+
+    def adopt(self, validation: Validation) -> None:
+        """Judges what comes from now on by another mode."""
+        self._validation = validation
 
     def receive(self, data: str | bytes) -> Received:
         """What a frame of the station means: text as str, a binary frame as bytes. Never raises."""
@@ -209,24 +222,46 @@ class Peer:
         that is no JSON; the CALL still waits then.
         """
         self._must_wait(message_id)
-        return self._finish(message_id, encode_result(message_id, payload))
+        text = encode_result(message_id, payload)
+        self._finish(message_id, text if payload else None)
+        return text
+
+    def acknowledge(self, call: ReceivedQuick) -> str:
+        """`answer` with an empty payload, for a CALL that was received as a struct."""
+        self._finish(call.id, None)
+        return call.empty
 
     def refuse(self, message_id: str, code: str, description: str, details: Mapping[str, Any] | None = None) -> str:
         """The CALLERROR of a received CALL. Raises RuntimeError for a CALL that is not waiting for one."""
         self._must_wait(message_id)
-        return self._finish(message_id, encode_error(message_id, code, description, details))
+        text = encode_error(message_id, code, description, details)
+        self._finish(message_id, text)
+        return text
+
+    def refuse_for_now(self, message_id: str, code: str, description: str) -> str:
+        """`refuse` of a CALL that is to be sent again: then it is handled anew, whatever its id."""
+        self._must_wait(message_id)
+        del self._open[message_id]
+        return encode_error(message_id, code, description)
 
     def _must_wait(self, message_id: str) -> None:
         if message_id not in self._open:
             raise RuntimeError("the CALL is not waiting for an answer")
 
-    def _finish(self, message_id: str, text: str) -> str:
-        digest = self._open.pop(message_id)
-        self._answered.pop(message_id, None)  # so that it goes to the end
-        self._answered[message_id] = digest, text
-        if len(self._answered) > MAX_ANSWERED:
-            del self._answered[next(iter(self._answered))]
-        return text
+    def _finish(self, message_id: str, text: str | None) -> None:
+        """The CALL waits no longer. text: its answer, None for the CALLRESULT with an empty payload."""
+        digest, key, answered = self._open.pop(message_id), hash(message_id) & HASH, self._answered
+        answered.pop(key, None)  # so that it goes to the end
+        answered[key] = digest if text is None else (digest, text)
+        if len(answered) > MAX_ANSWERED:
+            del answered[next(iter(answered))]
+
+    def _repeated(self, call: Call) -> str | None:
+        """The answer to a CALL that was answered before."""
+        found = self._answered.get(hash(call.id) & HASH)
+        if isinstance(found, tuple):
+            return found[1] if found[0] == call.digest & HASH else None
+        return encode_result(call.id, {}) if found == call.digest & HASH else None
 
     # --- the station's CALLs ---
 
@@ -240,16 +275,17 @@ class Peer:
             _, message_id, action, payload = decode_call(text)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        if message_id in self._open or message_id in self._answered or len(self._open) >= MAX_OPEN:
+        if message_id in self._open or hash(message_id) & HASH in self._answered or len(self._open) >= MAX_OPEN:
             return None
-        self._open[message_id] = hash(text)
-        return ReceivedQuick(message_id, action, payload, text)
+        self._open[message_id] = hash(text) & HASH
+        plain = head[1] == message_id  # without an escape
+        empty = f'[3,"{message_id}",{{}}]' if plain else encode_result(message_id, {})
+        return ReceivedQuick(message_id, action, payload, text, empty)
 
     def _called(self, call: Call) -> Received:
         if call.id in self._open:
             return Dropped(f"a CALL with the id of one that is being handled: {call.id}")
-        digest, text = self._answered.get(call.id, (None, ""))
-        if digest == call.digest:
+        if (text := self._repeated(call)) is not None:
             return Reply(text, f"a CALL that was answered before: {call.id}", repeated=True)
         if call.action not in self._version.from_station:
             return self._not_served(call)
@@ -258,14 +294,18 @@ class Peer:
             return self._error(call.id, self._code(violations), _told(violations))
         if len(self._open) >= MAX_OPEN:
             return self._error(call.id, "InternalError", "too many CALLs are waiting for their answers")
-        self._open[call.id] = call.digest
-        return ReceivedCall(call.id, call.action, call.payload, violations)
+        self._open[call.id] = call.digest & HASH
+        payload = self._repaired(call) if violations else call.payload
+        return ReceivedCall(call.id, call.action, payload, violations)
 
     def _check(self, call: Call) -> tuple[Violation, ...]:
         return () if self._validation == "off" else self._violations(call)
 
     def _violations(self, frame: Call | Send) -> tuple[Violation, ...]:
         return _flaw(frame) + self._schemas.check_request(frame.action, frame.payload)
+
+    def _repaired(self, frame: Call | Send) -> dict[str, Any]:
+        return repaired(self._schemas.request(frame.action), frame.payload)
 
     def _told_of(self, send: Send) -> Received:
         """A SEND gets no answer, not even a CALLERROR, whatever is wrong with it."""
@@ -274,7 +314,7 @@ class Peer:
         violations = () if self._validation == "off" else self._violations(send)
         if violations and self._validation == "strict":
             return Dropped(f"{send.action}: {_told(violations)}")
-        return ReceivedSend(send.action, send.payload, violations)
+        return ReceivedSend(send.action, self._repaired(send) if violations else send.payload, violations)
 
     def _not_served(self, call: Call) -> Reply:
         """NotImplemented: nobody knows the action. NotSupported: it is not served (OCPP-J 1.6 §4.2.3)."""
@@ -315,7 +355,8 @@ class Peer:
         violations = _flaw(frame) + self._schemas.check_response(action, frame.payload)
         if violations and self._validation == "strict":
             return self._useless(frame.id, action, self._code(violations), _told(violations))
-        return ReceivedResult(frame.id, action, frame.payload, violations)
+        payload = repaired(self._schemas.response(action), frame.payload) if violations else frame.payload
+        return ReceivedResult(frame.id, action, payload, violations)
 
     def _malformed_answer(self, error: FrameError) -> Received:
         action = self._take(error.message_id)
@@ -333,7 +374,7 @@ class Peer:
         action = self._take(frame.id)
         if action is not None:
             return ReceivedError(frame.id, action, frame.code, frame.description, frame.details)
-        if frame.id in self._answered:
+        if hash(frame.id) & HASH in self._answered:
             return Dropped(f"the station cannot use an answer of ours: {frame.code}: {frame.description}")
         return Dropped("a CALLRESULTERROR for no answer of ours")
 

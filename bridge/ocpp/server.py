@@ -1,104 +1,127 @@
 """The websockets that stations connect to (OCPP-J 1.6 §3): who may come in, and every frame's way in and out."""
 
 import asyncio
-import binascii
-import re
+import math
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
+from ssl import SSLContext
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import structlog
-from websockets.datastructures import Headers
 from websockets.exceptions import NegotiationError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from bridge.config import OcppConfig
 from bridge.errors import Problem, ProjectError, StoreError
+from bridge.ocpp.handshake import MAX_IDENTITY, parse_basic, parse_identity
+from bridge.ocpp.listening import TlsListener
 from bridge.ocpp.outbox import Outbox
+from bridge.ocpp.pings import Pings
+from bridge.ocpp.tls import Contexts, TlsFiles
+from bridge.ocpp.turns import Turns
 from bridge.ocpp.versions import VERSIONS, negotiate
 from bridge.ocpp.websocket import Connection, Reader
-from bridge.station.credentials import Credentials
+from bridge.station.admission import Admission, Arrival, Refusal
 from bridge.station.registry import Stations
 from bridge.station.session import Session
+from bridge.station.throttle import Crowd
 
 log = structlog.get_logger()
 
 BACKLOG = 1024  # connections that wait to be accepted, when all stations come back at once
 GOING = 1012, "the central system stops"
 CLOSED_AT_ONCE = 100  # connections, before OPC UA clients have their turn
+MOST_OPENING = 4096
+"""Connections that have not said yet who they are; then the oldest is given up."""
+LOOK_EVERY = 1.0  # s, at most, at the files of TLS
 LOST_AT_ONCE = 50  # the same of connections that have ended: 200 points of each become uncertain
 WORK_TIMEOUT = 1.0  # s that a script which is still deciding gets when its station has been disconnected
-MAX_IDENTITY = 48  # OCPP 2.0.1 §4.1: identifierString[48]; 1.6 sets no limit
-_IDENTITY = re.compile(r"[^\x00-\x1f\x7f/]+")
-_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-
-
-def parse_identity(target: str, path: str) -> str | None:
-    """The station's identity: the one segment of a request target behind `path`, percent-decoded.
-
-    A trailing slash and a query are passed over. None for anything else that is no identity.
-    """
-    prefix = path.rstrip("/") + "/"
-    plain = target.partition("?")[0]
-    if not plain.startswith(prefix):
-        return None
-    segment = plain.removeprefix(prefix).removesuffix("/").encode("ascii", "surrogateescape")
-    if _ESCAPE.search(segment):
-        return None
-    try:
-        identity = unquote_to_bytes(segment).decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    if identity in (".", "..") or len(identity) > MAX_IDENTITY or not _IDENTITY.fullmatch(identity):
-        return None
-    return identity
 
 
 class OcppServer:
     """Accepts stations and gives each connection its session."""
 
-    def __init__(self, settings: OcppConfig, stations: Stations, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        settings: OcppConfig,
+        stations: Stations,
+        admission: Admission,
+        *,
+        plain: bool = True,
+        resolve: Callable[[str], Path] = Path,
+    ) -> None:
+        """`plain`: whether stations may come without TLS. `resolve` finds the files that the configuration names."""
         self._settings = settings
         self._stations = stations
-        self._credentials = credentials
+        self._admission = admission
+        self._plain = plain
+        self._resolve = resolve
         self._server: asyncio.Server | None = None
+        self._tls: TlsListener | None = None
+        self._contexts: Contexts
+        self._looked = -math.inf  # at the files of TLS, by the loop's clock
+        self._crowd = Crowd(settings.max_connections_per_address)
         self._outbox = Outbox()
+        self._turns = Turns()
+        self._pings = Pings(settings.ping_interval)
         self._connections: set[Connection] = set()
+        self._opening: dict[Connection, None] = {}  # the oldest first
         self._working: set[asyncio.Task[None]] = set()
         self._lost: deque[tuple[Session, str]] = deque()
         self._stopping = False
         self._last_gone = asyncio.Event()
 
     @property
+    def urls(self) -> list[str]:
+        """Where stations connect to, less their identity; with the real ports once it has started."""
+        settings, found = self._settings, []
+        if self._plain:
+            sockets = () if self._server is None else self._server.sockets
+            port = sockets[0].getsockname()[1] if sockets else settings.port
+            found.append(f"ws://{_host(settings.host)}:{port}")
+        if settings.tls.certificates:
+            port = settings.tls.port if self._tls is None else self._tls.port
+            found.append(f"wss://{_host(settings.tls.host or settings.host)}:{port}")
+        return [f"{url}{settings.path.rstrip('/')}/" for url in found]
+
+    @property
     def url(self) -> str:
-        """Where stations connect to, less their identity; with the real port once it has started."""
-        port = self._settings.port
-        if self._server is not None and self._server.sockets:
-            port = self._server.sockets[0].getsockname()[1]
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        return f"ws://{host}:{port}{self._settings.path.rstrip('/')}/"
+        """The first of them."""
+        return self.urls[0]
 
     async def start(self) -> None:
-        """Listens. Raises ProjectError where the address cannot be used."""
+        """Listens. Raises ProjectError where an address or a file of TLS cannot be used."""
         settings = self._settings
-        try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._connection, settings.host, settings.port, backlog=BACKLOG
-            )
-        except OSError as error:
-            place = f"{settings.host}:{settings.port}"
-            what = f"cannot listen on {place}: {error.strerror or error}; is another program using the port?"
-            raise ProjectError([Problem("config.toml", "ocpp.port", what)]) from None
+        if settings.tls.certificates:
+            try:
+                named = settings.tls
+                names = named.certificates, named.keys, named.client_ca, named.crl
+                self._contexts = Contexts(TlsFiles.named(self._resolve, *names))
+            except (OSError, ValueError) as error:
+                raise ProjectError([Problem("config.toml", "ocpp.tls", str(error))]) from None
+            self._admission.tls_loaded(self._contexts.ends, again=False)
+        loop = asyncio.get_running_loop()
+        if self._plain:
+            with _listening("ocpp.port", settings.host, settings.port):
+                self._server = await loop.create_server(self._connection, settings.host, settings.port, backlog=BACKLOG)
+        if settings.tls.certificates:
+            tls = TlsListener(self, self._connection)
+            host = settings.tls.host or settings.host
+            with _listening("ocpp.tls.port", host, settings.tls.port):
+                await tls.start(host, settings.tls.port, BACKLOG)
+            self._tls = tls
 
     async def stop(self) -> None:
         """Takes no new station, closes the connections (1012) and waits until each has ended."""
-        if self._server is None:
-            return
         self._stopping = True
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
+        if self._tls is not None:
+            await self._tls.stop()
         for number, connection in enumerate(list(self._connections), 1):
             connection.close(*GOING)
             if number % CLOSED_AT_ONCE == 0:
@@ -118,12 +141,13 @@ class OcppServer:
         settings = self._settings
         return Connection(
             self,
-            ping_interval=settings.ping_interval,
+            pings=self._pings,
             ping_timeout=settings.ping_timeout,
             max_size=settings.max_message_size,
             max_rate=settings.max_message_rate,
             compression=settings.compression,
             outbox=self._outbox,
+            turns=self._turns,
         )
 
     # What a connection asks (websocket.Listener)
@@ -131,33 +155,54 @@ class OcppServer:
     def made(self, connection: Connection) -> None:
         """A TCP connection has been accepted."""
         self._connections.add(connection)
-        if self._stopping:  # it had been accepted when the listening ended
+        if not connection.counted:
+            connection.counted = self.enters(connection.host)
+        if self._stopping or not connection.counted:  # it had been accepted when the listening ended
             connection.close(*GOING)
+            return
+        self._opening[connection] = None
+        if len(self._opening) > MOST_OPENING:
+            next(iter(self._opening)).close(*GOING)
 
     async def admit(self, connection: Connection, request: Request) -> Response | None:
-        """The handshake: HTTP 404 for what is no station here, 401 for a wrong password."""
+        """The handshake: HTTP 404 for what is no station here, 401 for a wrong password or certificate."""
+        tls = connection.tls
+        sent = request.headers.get_all("Authorization")
+        login = parse_basic(sent[0]) if len(sent) == 1 else None
         identity = parse_identity(request.path, self._settings.path)
-        remote = connection.remote
-        if identity is None or not self._stations.admits(identity):
-            log.warning("station.refused", path=request.path[:200], reason="unknown", remote=remote)
-            return connection.refusal(HTTPStatus.NOT_FOUND, "There is no such station here.\n")
+        connection.flaw = self._flaw(request.path, identity)
+        if identity is not None and connection.flaw and self._stations.is_strict(identity):
+            identity = None
+        arrival = Arrival(
+            identity=None if identity is None else self._stations.identity(identity),
+            host=connection.host,
+            secure=tls is not None,
+            certificate=(tls.getpeercert() or None) if tls is not None else None,
+            login=None if login is None else (self._stations.identity(login[0]), login[1]),
+        )
         try:
-            trusted = not self._settings.security_profile or await self._authenticates(identity, request.headers)
+            decided = await self._admission.admit(arrival)
         except StoreError as error:
-            log.error("store.failed", station=identity, error=str(error))
+            log.error("store.failed", station=arrival.identity, error=str(error))
             return connection.refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The credentials cannot be checked now.\n")
-        if not trusted:
-            log.warning("station.refused", station=identity, reason="credentials", remote=remote)
-            response = connection.refusal(HTTPStatus.UNAUTHORIZED, "The credentials are wrong.\n")
-            response.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
+        if isinstance(decided, Refusal):
+            response = connection.refusal(decided.status, f"{decided.status.phrase}.\n")
+            if decided.status is HTTPStatus.UNAUTHORIZED:
+                response.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
             return response
-        connection.identity = identity
+        assert arrival.identity is not None  # noqa: S101 - else it was refused
+        connection.identity = arrival.identity
+        connection.profile, connection.certificate_ends = decided
         return None
 
-    async def _authenticates(self, identity: str, headers: Headers) -> bool:
-        sent = headers.get_all("Authorization")
-        given = parse_basic(sent[0]) if len(sent) == 1 else None
-        return await self._credentials.check(identity, *given) if given else False
+    def _flaw(self, path: str, identity: str | None) -> str:
+        """What is wrong with the path of a handshake though it is understood."""
+        if identity is None:
+            return ""
+        known = self._stations.identity(identity)
+        named = "" if known == identity else f"{identity[:MAX_IDENTITY]} is {known}"
+        slash = "a slash behind the identity" if path.partition("?")[0].endswith("/") else ""
+        return "; ".join(filter(None, (named, slash)))
 
     def choose(self, connection: Connection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """The subprotocol: the first of the configured versions that the station offers (OCPP-J 1.6 §3.3)."""
@@ -166,7 +211,8 @@ class OcppServer:
         if version is not None:
             return Subprotocol(version.subprotocol)
         default = self._settings.default_version
-        if not offered and default and _may_speak(connection.identity, default):
+        if not offered and default in spoken and not self._stations.is_strict(connection.identity):
+            connection.flaw = "; ".join(filter(None, (connection.flaw, f"no subprotocol, taken for OCPP {default}")))
             return None
         names = ", ".join(VERSIONS[name].subprotocol for name in spoken)
         log.warning("station.refused", station=connection.identity, reason="subprotocol", offered=list(offered))
@@ -178,8 +224,11 @@ class OcppServer:
             (v.name for v in VERSIONS.values() if v.subprotocol == connection.subprotocol),
             self._settings.default_version,
         )
+        self._opening.pop(connection, None)
         session = self._stations.open(connection.identity, version, connection)
         session.begin(self._employ)
+        if connection.flaw:
+            session.complain(f"handshake: {connection.flaw}")
         return Reading(self, session)
 
     def lost(self, session: Session, reason: str) -> None:
@@ -207,8 +256,42 @@ class OcppServer:
     def gone(self, connection: Connection) -> None:
         """A connection has ended."""
         self._connections.discard(connection)
+        self._opening.pop(connection, None)
+        if connection.counted:
+            self.left(connection.host)
         if self._stopping and not self._connections:
             self._last_gone.set()
+
+    # What the TLS listener asks (listening.Door)
+
+    def enters(self, host: str) -> bool:
+        """Whether one more connection may come from an address."""
+        if self._crowd.enter(host):
+            return True
+        self._admission.refused("RefusedConnections", host, None, "too many connections from there")
+        return False
+
+    def left(self, host: str) -> None:
+        """A connection from an address has ended."""
+        self._crowd.leave(host)
+
+    def failed(self, host: str, reason: str) -> None:
+        """A TLS handshake has failed."""
+        if self._stopping:
+            return
+        self._admission.refused("FailedHandshakes", host, None, reason)
+
+    def context(self) -> SSLContext:
+        """For the next connection: from the files as they are now, where those are of any use."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked >= LOOK_EVERY:
+            self._looked = now
+            try:
+                if self._contexts.renew():
+                    self._admission.tls_loaded(self._contexts.ends, again=True)
+            except (OSError, ValueError) as error:
+                self._admission.tls_unusable(str(error))
+        return self._contexts.current
 
 
 class Reading:
@@ -228,18 +311,19 @@ class Reading:
         self._server.slowed(self._session)
 
 
+@contextmanager
+def _listening(key: str, host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = f"cannot listen on {host}:{port}: {error.strerror or error}; is another program using the port?"
+        raise ProjectError([Problem("config.toml", key, what)]) from None
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def _may_speak(identity: str, version: str) -> bool:
     """2.x has no colon in an identity: it would end the user's name of a login (OCPP-J 2.0.1 §3.1.1)."""
     return ":" not in identity or version == "1.6"
-
-
-def parse_basic(header: str) -> tuple[str, bytes] | None:
-    """User and password of an Authorization header (RFC 7617); the password need not be UTF-8."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, found, password = binascii.a2b_base64(encoded.strip(), strict_mode=True).partition(b":")
-        return (user.decode("utf-8"), password) if found else None
-    except (binascii.Error, ValueError):
-        return None

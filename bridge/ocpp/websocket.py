@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Sequence
+from ssl import SSLObject
 from typing import Protocol, cast
 
 import structlog
@@ -21,6 +22,8 @@ from websockets.typing import Subprotocol
 from bridge.errors import StationOffline
 from bridge.ocpp.framing import forget_request, is_between_messages, whole_text
 from bridge.ocpp.outbox import Outbox
+from bridge.ocpp.pings import Pings
+from bridge.ocpp.turns import Later, Turns
 
 log = structlog.get_logger()
 
@@ -45,6 +48,10 @@ SLOWED = 0.1, 1.0
 """Seconds that nothing is read from a station that sends too much, at least and at most."""
 COMPRESSED_FROM = 512
 """Bytes of a message from which on it is worth compressing."""
+
+_NOTHING = memoryview(b"")
+#: the heads of short texts' frames (RFC 6455 §5.2), by their size
+_SHORT = tuple(bytes((0x81, size)) for size in range(126))
 
 #: with neither side's memory of earlier messages, which would be 300 KB for each connection
 _DEFLATE = ServerPerMessageDeflateFactory(
@@ -88,40 +95,83 @@ class Listener(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """A station's connection. `identity` is for the listener to set.
+    """A station's connection. `identity`, `profile` (its OCPP security profile), `certificate_ends` (Unix seconds),
+    `counted` and `flaw` are for the listener to set.
 
-    ping_interval, ping_timeout: seconds; interval 0: no pings. max_size: bytes of a message, uncompressed. max_rate:
+    pings: when it is due for one. ping_timeout: seconds. max_size: bytes of a message, uncompressed. max_rate:
     frames a second, 0 for any number. compression: whether permessage-deflate is agreed on where it is offered
-    (RFC 7692). outbox: where the listener's connections write.
+    (RFC 7692). outbox, turns: of all connections of the listener.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_allowed",
+        "_closing",
+        "_direct",
+        "_early",
+        "_failed",
+        "_full",
+        "_handshake",
+        "_heard",
+        "_held",
+        "_is_text",
+        "_listener",
+        "_max_rate",
+        "_max_size",
+        "_outbox",
+        "_parts",
+        "_ping_timeout",
+        "_pings",
+        "_protocol",
+        "_reader",
+        "_since",
+        "_slow",
+        "_tail",
+        "_timer",
+        "_transport",
+        "_turns",
+        "_writable",
+        "certificate_ends",
+        "counted",
+        "flaw",
+        "identity",
+        "profile",
+    )
 
     def __init__(
         self,
         listener: Listener,
         *,
-        ping_interval: float,
+        pings: Pings,
         ping_timeout: float,
         max_size: int,
         max_rate: float,
         compression: bool,
         outbox: Outbox,
+        turns: Turns,
     ) -> None:
         self.identity = ""
+        self.flaw = ""  # what of the handshake was tolerated
+        self.counted = False  # among those of its address
+        self.profile = 0
+        self.certificate_ends: float | None = None
         self._outbox = outbox
+        self._turns = turns
         self._listener = listener
-        self._ping_interval = ping_interval
+        self._pings = pings
         self._ping_timeout = ping_timeout
         self._max_size = max_size
         self._protocol = ServerProtocol(
-            select_subprotocol=lambda _, offered: listener.choose(self, offered),
             max_size=max_size,
             extensions=[_DEFLATE] if compression else None,
         )
+        self._protocol.select_subprotocol = self._choose  # type: ignore[method-assign, assignment]
         self._max_rate = max_rate
         self._allowed = max_rate * BURST if max_rate else math.inf  # frames
         self._since = 0.0  # when `_allowed` was reckoned
-        self._held: memoryview = memoryview(b"")  # of what was read, what has to wait
-        self._slow: asyncio.Handle | None = None  # until then nothing is read
+        self._held = _NOTHING  # of what was read, what has to wait
+        self._slow: asyncio.Handle | Later | None = None  # until then nothing is read
+        self._full = False  # nor until the reader wants more
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.TimerHandle | None = None
@@ -135,6 +185,18 @@ class Connection(asyncio.Protocol):
         self._direct = False  # the next frame may pass the protocol by
         self._heard = True
         self._writable: asyncio.Future[None] | None = None
+
+    @property
+    def host(self) -> str:
+        """The station's address; "" where it has none."""
+        address = self._transport.get_extra_info("peername")
+        return str(address[0]) if isinstance(address, tuple) else ""
+
+    @property
+    def tls(self) -> SSLObject | None:
+        """What is known of its TLS; None without."""
+        found: SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return found
 
     @property
     def remote(self) -> str:
@@ -159,7 +221,7 @@ class Connection(asyncio.Protocol):
         payload = text.encode()
         size = len(payload)
         if size < 126:
-            self._outbox.write(self._transport, bytes((0x81, size)) + payload)
+            self._outbox.write(self._transport, _SHORT[size] + payload)
         elif size < 65_536 and not (self._protocol.extensions and size >= COMPRESSED_FROM):
             self._outbox.write(self._transport, bytes((0x81, 126, size >> 8, size & 0xFF)) + payload)
         else:
@@ -174,6 +236,19 @@ class Connection(asyncio.Protocol):
         """Waits while the station does not read. Raises StationOffline when the connection closes meanwhile."""
         while self._writable is not None:
             await asyncio.shield(self._writable)
+
+    def hold(self) -> None:
+        """Reads nothing more until `release`."""
+        if not self._full and not self._transport.is_closing():
+            self._full = True
+            self._transport.pause_reading()
+
+    def release(self) -> None:
+        """Reads again what was held back, and then what else comes."""
+        if self._full:
+            self._full = False
+            if self._slow is None and not self._transport.is_closing():
+                self._slow = self._turns.later(self._go_on)
 
     def close(self, code: int, reason: str) -> None:
         """Begins to close the connection; returns at once. What waits in `drain` ends now."""
@@ -197,30 +272,31 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._reader is not None and self._outbox.is_full():
-            self._hold(data)
+        if self._reader is None:
+            self._feed(data)
             return
-        if self._direct and not self._held:
-            payload = whole_text(data, self._max_size)
-            if payload is not None:
-                self._allowed -= 1
-                if self._allowed < 0:
-                    self._slow_down()
-                self._give(payload, is_text=True)
-                return
-        if self._reader is None or (len(data) <= SLICE and not self._held):
+        if self._held or self._slow is not None or self._turns.is_full():
+            self._keep(data)
+            return
+        payload = whole_text(data, self._max_size) if self._direct else None
+        if payload is not None:
+            self._allowed -= 1
+            if self._allowed < 0:
+                self._slow_down()
+            self._give(payload, is_text=True)
+        elif len(data) <= SLICE:
             self._feed(data)
         else:
-            self._held = memoryview(bytes(self._held) + data)
-            if self._slow is None:
-                self._go_on()
+            self._held = memoryview(data)
+            self._go_on()
 
-    def _hold(self, data: bytes) -> None:
-        """Keeps the data for the next turn of the loop."""
-        self._held = memoryview(bytes(self._held) + data)
-        if self._slow is None:
+    def _keep(self, data: bytes) -> None:
+        """Keeps the data for a later turn of the loop. One piece may wait unpunished: to stop reading is dear."""
+        if self._held:
             self._transport.pause_reading()
-            self._slow = asyncio.get_running_loop().call_soon(self._go_on)
+        self._held = memoryview(bytes(self._held) + data)
+        if self._slow is None and not self._full:
+            self._slow = self._turns.later(self._go_on)
 
     def _feed(self, data: bytes) -> int:
         """Takes the frames in the data; how many there were."""
@@ -261,20 +337,23 @@ class Connection(asyncio.Protocol):
         if self._allowed < 0:
             self._slow_down()
         taken = 0
-        while self._held and self._slow is None and not self._transport.is_closing():
+        while self._held and self._slow is None and not self._full and not self._transport.is_closing():
             data, self._held = self._held[:SLICE], self._held[SLICE:]
             taken += self._feed(bytes(data))
             if taken >= TURN and self._held and self._slow is None:
                 self._transport.pause_reading()
-                self._slow = asyncio.get_running_loop().call_soon(self._go_on)
+                self._slow = self._turns.later(self._go_on)
         self._read_on()
 
     def _read_on(self) -> None:
         """Reads again, unless there is still a reason not to."""
-        if self._slow is None and self._writable is None and self._handshake is None:
+        if self._slow is None and not self._full and self._writable is None and self._handshake is None:
             self._transport.resume_reading()
 
     def eof_received(self) -> None:
+        held, self._held = self._held, _NOTHING
+        if held:
+            self._feed(bytes(held))  # it came before the end
         self._protocol.receive_eof()
         self._direct = False
         self._flush()
@@ -286,6 +365,7 @@ class Connection(asyncio.Protocol):
                 timer.cancel()
         if self._handshake is not None:
             self._handshake.cancel()
+        self._pings.remove(self)
         self._protocol.receive_eof()
         self._release(StationOffline("the connection to the station is closed"))
         try:
@@ -293,11 +373,11 @@ class Connection(asyncio.Protocol):
                 self._reader.lost(str(self._protocol.close_exc) if exc is None else str(exc))
         finally:
             self._listener.gone(self)
-            self._let_go()
+            self.forget()
 
-    def _let_go(self) -> None:
+    def forget(self) -> None:
         """Opens the rings of objects that refer to each other: all goes now, and nothing waits for a collection."""
-        self._reader, self._held, self._slow = None, memoryview(b""), None
+        self._reader, self._held, self._slow = None, _NOTHING, None
         self._timer = self._closing = self._handshake = None
         self._protocol.parser.close()
         self._protocol.parser_exc = None
@@ -333,17 +413,22 @@ class Connection(asyncio.Protocol):
         self._handshake = None
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         if self._protocol.state is not State.OPEN:
             self._transport.close()
             return
         forget_request(self._protocol)
+        self._protocol.select_subprotocol = None  # type: ignore[method-assign, assignment]
         self._reader = self._listener.opened(self)
         self._direct = is_between_messages(self._protocol)
-        self._await_ping()
+        self._pings.add(self)
         self._read_on()
         early, self._early = self._early, b""
         if early:
             self.data_received(early)
+
+    def _choose(self, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        return self._listener.choose(self, offered)
 
     def _head(self, data: bytes) -> bytes:
         """What of the data belongs to the request; the rest is kept until the request has been answered.
@@ -385,11 +470,8 @@ class Connection(asyncio.Protocol):
             return
         self._reader.take(text)
 
-    def _await_ping(self) -> None:
-        if self._ping_interval:
-            self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)
-
-    def _ping(self) -> None:
+    def ping(self) -> None:
+        """Looks whether the station is still there."""
         if self._protocol.state is State.OPEN:
             self._heard = False
             self._protocol.send_ping(b"")
@@ -398,8 +480,9 @@ class Connection(asyncio.Protocol):
 
     def _judge(self) -> None:
         """Any sign of life after a ping will do: some stations never answer one."""
-        if self._heard:
-            self._await_ping()
+        self._timer = None
+        if self._heard or self._full:
+            self._pings.add(self)
         else:
             self._fail(1011, "nothing was heard after a ping")
 
@@ -435,3 +518,5 @@ class Connection(asyncio.Protocol):
             elif self._transport.can_write_eof():
                 with contextlib.suppress(OSError):  # the station has gone, as connection_lost is about to say
                     self._transport.write_eof()
+            else:  # TLS has no half of a connection that could be closed
+                self._transport.close()

@@ -3,7 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bridge.points.extras import Extras
 from bridge.points.rows import Method, Row, Type
+
+#: sets of rows that came at run time and belong to many groups; a fleet has some dozens
+MAX_SHARED = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +32,23 @@ class Layout:
     methods: Mapping[str, Method]
     types: Mapping[str, str] = field(default_factory=dict)
     kept: frozenset[int] = frozenset()
+    _shared: dict[tuple[int, ...], Extras] = field(default_factory=dict, repr=False)
+
+    def shared(self, rows: Sequence[Row] = ()) -> Extras:
+        """What all groups have that came to have these rows at run time, in this order."""
+        key = tuple(map(id, rows))
+        found = self._shared.get(key)
+        if found is None:
+            if len(self._shared) >= MAX_SHARED:
+                self._shared.clear()
+            found = self._shared[key] = Extras(len(self.rows), rows, shared=True)
+        return found
+
+    def relabel(self, rows: Mapping[str, Row]) -> None:
+        """Takes rows that differ from its own in what is said of a point alone: every group shows that at once."""
+        found = {row.key: row for row in with_twins(rows[row.key] for row in self.rows if row.key in rows)}
+        # The one exception to its being frozen: where a point is does not change.
+        object.__setattr__(self, "rows", tuple(found.get(row.key, row) for row in self.rows))
 
 
 def build_layout(

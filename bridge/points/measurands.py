@@ -6,19 +6,21 @@ Sampled values have the same shape in every OCPP version but for the unit (OCPP 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
-from operator import attrgetter
+from math import inf, isfinite
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from bridge.points.rows import Row, Type
 from bridge.points.tree import Group, Quality, Update
-from bridge.points.units import CONVERSIONS, Conversion
+from bridge.points.units import Conversion, conversion_of, unit_said
 from bridge.points.values import number, parse_time
 
 FOLDER = "MeterValues"
 DEFAULT = "Energy.Active.Import.Register"
 #: the register that Transaction.Energy is reckoned from
 ENERGY_KEY = f"{FOLDER}.{DEFAULT}"
+BEGIN, END = "Transaction.Begin", "Transaction.End"
+_RANKS = {BEGIN: 0, END: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Plan(NamedTuple):
     row: Row
     conversion: Conversion | None
     wrong: str  # why they cannot be read
+    blank: bool = False  # a phase that is named "", which may be any
 
 
 class Shape(NamedTuple):
@@ -118,6 +121,7 @@ class Measurands:
         updates: list[Update] = []
         latest: float | None = None
         register: float | None = None
+        newest: float | None = None  # the time of that register
         problem = ""
         for meter_value in meter_values if isinstance(meter_values, list) else [meter_values]:
             if not isinstance(meter_value, dict):
@@ -128,7 +132,8 @@ class Measurands:
                 latest = time
             all_samples = samples if isinstance(samples, list) else [samples]
             found, wrong = self._read(group, all_samples, time, unit_of, updates)
-            register = register if found is None else found
+            if found is not None and (newest is None or time is None or time >= newest):
+                register, newest = found, time
             problem = wrong or problem
         return Telegram(updates, latest, register, problem)
 
@@ -159,7 +164,7 @@ class Measurands:
     def _shape(self, kinds: tuple[tuple[Any, ...], ...]) -> Shape | None:
         plans = [self._plans.get(kind) or self._plan(kind) for kind in kinds]
         readable = [plan for plan in plans if plan is not None and not plan.wrong]
-        if len(readable) < len(plans):
+        if len({plan.row.key for plan in readable}) < len(plans):  # where one stands twice, its context tells
             return None
         if len(self._shapes) >= MAX_SHAPES:
             self._shapes.clear()
@@ -178,15 +183,14 @@ class Measurands:
         unit_of: UnitOf | None,
         updates: list[Update],
     ) -> tuple[float | None, str]:
-        plans, slots, good, factor = self._plans, group.layout.index, Quality.GOOD, 1.0
-        register, problem = None, ""
+        plans, slots, good = self._plans, group.layout.index, Quality.GOOD
+        register, problem, read_unit = None, "", unit_of or _unit_field
+        blanks: set[tuple[Any, ...]] = set()
         for sample in samples:
             if type(sample) is not dict:
                 continue
             get = sample.get
-            unit = get("unit")
-            if unit_of is not None:
-                unit, factor = unit_of(sample)
+            unit, factor = read_unit(sample)
             kind = get("measurand"), get("phase"), get("location"), unit, get("format")
             try:
                 plan = plans.get(kind) or self._plan(kind)
@@ -194,7 +198,9 @@ class Measurands:
                 continue
             if plan is None:
                 continue
-            row, conversion, wrong = plan
+            row, conversion, wrong, blank = plan
+            if blank:
+                wrong = _repeated(blanks, sample, kind) or wrong
             slot = slots.get(row.key)
             if slot is None and (slot := group.extend(row)) is None:
                 continue
@@ -214,16 +220,16 @@ class Measurands:
     def _plan(self, kind: tuple[Any, ...]) -> Plan | None:
         """How sampled values of this measurand, phase, location, unit and format are read; None: they are not."""
         name, phase, location, unit = kind[0] or DEFAULT, kind[1] or "", kind[2] or "", kind[3] or ""
-        measurand = self.known.get(name)
+        measurand = None if kind[0] == "" else self.known.get(name)
         if measurand is None or kind[4] == "SignedData" or (phase and phase not in self.phases):
             return None
         if location and location not in self.locations:
             return None
         row = self._row(measurand, phase, "" if location == measurand.location else location)
-        conversion = CONVERSIONS.get(unit or measurand.unit, None if unit else Conversion(""))
+        conversion = conversion_of(str(unit)) if unit else Conversion(measurand.unit)
         if conversion is None or conversion.base != measurand.unit:
             return Plan(row, None, f"{str(unit)[:50]} is no unit of it")
-        plan = self._plans[kind] = Plan(row, conversion if conversion.converts else None, "")
+        plan = self._plans[kind] = Plan(row, conversion if conversion.converts else None, "", kind[1] == "")
         return plan
 
     def _row(self, measurand: Measurand, phase: str, location: str) -> Row:
@@ -241,6 +247,39 @@ class Measurands:
                 source="MeterValues, StopTransaction.transactionData",
             )
         return row
+
+
+def in_order(meter_values: Any, raw: str) -> Any:
+    """A MeterValue array with what a transaction began with before all else of the same time, and what it ended with
+    behind it. `raw` is its JSON text, which tells whether there is anything to be put in order.
+    """
+    if BEGIN not in raw or not isinstance(meter_values, list | dict):
+        return meter_values
+    parts: list[tuple[float, int, dict[str, Any]]] = []
+    for entry in meter_values if isinstance(meter_values, list) else [meter_values]:
+        found = entry.get("sampledValue") if isinstance(entry, dict) else None
+        samples = [each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict)]
+        for rank in (0, 1, 2):
+            here = [each for each in samples if _RANKS.get(str(each.get("context")), 1) == rank]
+            if here:
+                time = _time(entry.get("timestamp"))
+                parts.append((inf if time is None else time, rank, {**entry, "sampledValue": here}))
+    return [entry for _, _, entry in sorted(parts, key=itemgetter(0, 1))]
+
+
+def _unit_field(sample: Mapping[str, Any]) -> tuple[str, float]:
+    """The unit of OCPP 1.6, where nothing is wrong with it."""
+    unit = sample.get("unit")
+    return (unit, 1.0) if type(unit) is str and unit else unit_said(sample)
+
+
+def _repeated(before: set[tuple[Any, ...]], sample: Mapping[str, Any], kind: tuple[Any, ...]) -> str:
+    """Why a value of no phase cannot be the total: it has come already, so the phases are what is not named."""
+    this = (kind[0], kind[2], str(sample.get("context")))
+    if this in before:
+        return "it comes several times without a phase"
+    before.add(this)
+    return ""
 
 
 def _scaled(value: float, factor: float) -> float:

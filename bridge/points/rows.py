@@ -59,7 +59,7 @@ class Row:
     `folder` and `name` make up `key`, its path below the station or connector; a name may hold dots
     (`Power.Active.Import`). `kept` points are Good always, the others Uncertain while the station is away.
     `writable` points may be written by an OPC UA client; one that is not `readable` never has a value. `twin_of` is
-    the key of the enumeration whose name this String shows.
+    the key of the enumeration whose name this String shows. A `personal` one may hold an id tag.
     """
 
     folder: str
@@ -75,6 +75,7 @@ class Row:
     range: tuple[float, float] | None = None
     twin_of: str = ""
     source: str = ""  # where the value comes from, for people
+    personal: bool = False
     key: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ class RowSpec(msgspec.Struct, forbid_unknown_fields=True, rename={"sources": "fr
     quality: Literal["kept", "live"] = "live"
     initial: bool | int | float | str | None = None
     range: tuple[float, float] | None = None
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def make_row(spec: RowSpec, enumerations: Mapping[str, Enumeration]) -> TableRow
         initial=_initial(spec, enumerations),
         kept=spec.quality == "kept",
         range=spec.range,
+        personal=spec.personal,
         source=spec.by or "; ".join(f"{version}: {' or '.join(texts)}" for version, texts in sources.items()),
     )
     parsed = {version: tuple(Source.parse(text) for text in texts) for version, texts in sources.items()}

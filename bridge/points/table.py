@@ -1,9 +1,9 @@
 """Reads the rows of a project: datapoints/*.yaml → `Table`. All mistakes are reported in one go."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 import yaml
@@ -11,6 +11,7 @@ import yaml
 from bridge.errors import Problem, ProjectError
 from bridge.points.layout import with_twins
 from bridge.points.measurands import Measurand, Measurands
+from bridge.points.roles import Role, Roles
 from bridge.points.rows import INTEGER_RANGES, Enumeration, Row, Type
 from bridge.points.rowspec import RowSpec, TableRow, make_row, row_problems, unknown
 from bridge.points.units import UNITS
@@ -60,25 +61,30 @@ class Table:
     enumerations: Mapping[str, Enumeration]
     messages: Mapping[str, Mapping[str, MessageSpec]]
     measurands: Measurands
+    roles: Roles = field(default_factory=lambda: Roles({}, {}))
 
 
 #: enumerations whose states the bridge itself speaks of
 NEEDED_STATES: Mapping[str, tuple[str, ...]] = {
     "RegistrationStatus": ("Accepted", "Pending", "Rejected"),
+    "ConfigurationState": ("NotRequired", "Unconfigured", "Configuring", "Configured", "Drifted", "RebootRequired"),
     "CommandState": ("Idle", "Queued", "Sent", "Accepted", "Rejected", "Failed", "Timeout", "Offline"),
+    "FileState": ("Loaded", "Failed", "Disabled", "RestartNeeded"),
 }
 #: files with a form of their own; every other file is a FileSpec
-OWN_FORM = ("enumerations.yaml", "messages.yaml", "measurands.yaml")
+NEEDED = ("enumerations.yaml", "messages.yaml", "measurands.yaml")
+OWN_FORM = (*NEEDED, "roles.yaml")
 
 
 def load_table(files: Mapping[str, Path]) -> Table:
     """Reads the files (name → path). Raises ProjectError with every problem that it found."""
     problems: list[Problem] = []
     texts = {name: text for name, path in files.items() if (text := _read(path, problems)) is not _UNREADABLE}
-    problems += [Problem(f"datapoints/{name}", "", "this file is missing") for name in OWN_FORM if name not in files]
+    problems += [Problem(f"datapoints/{name}", "", "this file is missing") for name in NEEDED if name not in files]
     enumerations = _enumerations(files, texts, problems)
     messages = _nested("messages.yaml", files, texts, MessageSpec, problems) or {}
     measurands = _measurands(files, texts, problems)
+    roles = _roles(files, texts, problems)
     rows: dict[Kind, list[TableRow]] = {"station": [], "connector": [], "bridge": []}
     folders: dict[Kind, dict[str, str]] = {"station": {}, "connector": {}, "bridge": {}}
     origins: dict[Kind, list[tuple[Row, str]]] = {"station": [], "connector": [], "bridge": []}
@@ -102,6 +108,7 @@ def load_table(files: Mapping[str, Path]) -> Table:
         enumerations=enumerations,
         messages=messages,
         measurands=measurands,
+        roles=roles,
     )
 
 
@@ -110,7 +117,7 @@ _UNREADABLE = object()
 
 def _read(path: Path, problems: list[Problem]) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         problems.append(Problem(str(path), f"line {line}", f"this is not YAML: {error.problem}"))
@@ -119,11 +126,11 @@ def _read(path: Path, problems: list[Problem]) -> Any:
     return _UNREADABLE
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML as everybody expects it: only true and false are Booleans, so that `N` and `on` stay texts."""
 
 
-_Loader.yaml_implicit_resolvers = {
+Loader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -210,6 +217,16 @@ def _measurands(files: Mapping[str, Path], texts: Mapping[str, Any], problems: l
         for name, measurand in found.items()
     }
     return Measurands(known, tuple(spec.phases), tuple(spec.locations))
+
+
+def _roles(files: Mapping[str, Path], texts: Mapping[str, Any], problems: list[Problem]) -> Roles:
+    raw: Any = _nested("roles.yaml", files, texts, cast("type[str]", Role), problems) or {}
+    problems += [
+        Problem(str(files["roles.yaml"]), name, "expected points or commands")
+        for name in raw
+        if name not in ("points", "commands")
+    ]
+    return Roles(raw.get("points", {}), raw.get("commands", {}))
 
 
 def _rows(

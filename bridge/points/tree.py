@@ -11,11 +11,15 @@ from functools import lru_cache
 from itertools import chain, count
 from typing import NamedTuple
 
+from bridge.points.events import Event, EventListener
+from bridge.points.extras import Below, Extras
 from bridge.points.layout import Layout
 from bridge.points.rows import Row, Value
 
 #: points that a group may gain at run time (phases, configuration keys): bounds what a station can cost
 MAX_EXTRA = 2_000
+#: with more than these a group is hardly like another
+MAX_ALIKE = 128
 
 
 class Quality(enum.IntEnum):
@@ -60,13 +64,6 @@ _INITIAL: Stamp = (_GOOD, None, None)
 _LONG_AGO = float("-inf")
 
 
-class Below(NamedTuple):
-    """What came at run time directly below a folder: the slots of its points, the keys of its folders."""
-
-    slots: list[int]
-    folders: list[str]
-
-
 class Group:
     """The points of one station, one connector, or the bridge itself.
 
@@ -76,8 +73,6 @@ class Group:
 
     __slots__ = (
         "_extra",
-        "_extra_folders",
-        "_extra_index",
         "_found",
         "_newest",
         "_peaks",
@@ -94,10 +89,6 @@ class Group:
         self.path = path
         self.station = station
         self.layout = layout
-        self._sparse: dict[int, Sample] = {}
-        self._extra: list[Row] = []
-        self._extra_index: dict[str, int] = {}
-        self._extra_folders: dict[str, Below] | None = None  # made when somebody browses
         self._newest = _LONG_AGO  # no value's source time is later
         self._told = _LONG_AGO  # nor of those times that a station gave
         self._peaks: dict[int, float] | None = None  # the newest time of slots that have gone back since, a little
@@ -105,6 +96,8 @@ class Group:
         self._lay_out()
 
     def _lay_out(self) -> None:
+        self._sparse: dict[int, Sample] | None = None
+        self._extra: Extras = self.layout.shared()
         values, stamps = _beginning(self.layout)
         self._values: list[Value] = [*values]
         self._stamps: list[Stamp] = [*stamps]
@@ -112,11 +105,11 @@ class Group:
     def slot(self, key: str) -> int | None:
         """The slot of the point with this key, None where the group has none."""
         found = self.layout.index.get(key)
-        return found if found is not None else self._extra_index.get(key)
+        return found if found is not None else self._extra.index.get(key)
 
     def row(self, slot: int) -> Row:
         rows = self.layout.rows
-        return rows[slot] if slot < len(rows) else self._extra[slot - len(rows)]
+        return rows[slot] if slot < len(rows) else self._extra.rows[slot - len(rows)]
 
     def extend(self, row: Row) -> int | None:
         """Adds a point at run time, or finds it; returns its slot, None when the group has too many.
@@ -126,21 +119,24 @@ class Group:
         found = self.layout.index.get(row.key)
         if found is not None:
             return found
-        found = self._extra_index.get(row.key)
+        extra = self._extra
+        found = extra.index.get(row.key)
         if found is not None:
-            place = found - len(self.layout.rows)
-            if self._extra[place].type is row.type:
-                self._extra[place] = row
+            known = extra.rows[found - extra.first]
+            if known is not row and known.type is row.type:
+                self._own_extra().replace(row)
             return found
-        if len(self._extra) >= MAX_EXTRA:
+        if len(extra.rows) >= MAX_EXTRA:
             return None
-        slot = len(self.layout.rows) + len(self._extra)
-        self._extra_folders = None
-        self._extra.append(row)
-        self._extra_index[row.key] = slot
         self._values.append(row.initial)
         self._stamps.append(_INITIAL if row.kept else _NEVER)
-        return slot
+        return self._own_extra().add(row)
+
+    def _own_extra(self) -> Extras:
+        """Its rows that came at run time, which may be changed."""
+        if self._extra.is_shared:
+            self._extra = Extras(self._extra.first, self._extra.rows)
+        return self._extra
 
     def slots_of(self, rows: tuple[Row, ...]) -> tuple[int, ...] | None:
         """The slots of rows, which are made where they are missing; None when the group has too many.
@@ -148,21 +144,31 @@ class Group:
         Cheap for the same tuple again: a meter reports the same measurands each time.
         """
         if self._found[0] is not rows:
-            slots = [self.extend(row) for row in rows]
-            if None in slots:
-                return None
-            self._found = rows, tuple(slot for slot in slots if slot is not None)
+            found = self._extra.found(rows)
+            if found is None:
+                slots = [self.extend(row) for row in rows]
+                if None in slots:
+                    return None
+                self._share()
+                extra = self._extra
+                found = extra.found(rows) or extra.remember(rows, [slot for slot in slots if slot is not None])
+            self._found = found
         return self._found[1]
+
+    def _share(self) -> None:
+        """Gives up what is the same in other groups, and the room that lists keep which have grown."""
+        extra = self._extra
+        if not extra.is_shared and len(extra.rows) <= MAX_ALIKE:
+            self._extra = self.layout.shared(extra.rows)
+            self._values, self._stamps = self._values[:], self._stamps[:]
 
     def extra_rows(self) -> tuple[Row, ...]:
         """The rows that came at run time."""
-        return tuple(self._extra)
+        return tuple(self._extra.rows)
 
     def extra_below(self, folder: str) -> Below | None:
         """What came at run time directly below a folder ("": the group itself); None: nothing did."""
-        if self._extra_folders is None:
-            self._extra_folders = _folders(self._extra, len(self.layout.rows))
-        return self._extra_folders.get(folder)
+        return self._extra.below(folder)
 
     def sample(self, slot: int) -> Sample:
         """What a reader sees: the value with the quality that it has now."""
@@ -195,7 +201,7 @@ class Group:
         for place, stamp in enumerate(self._stamps):
             if stamp[0] is not _WAITING:
                 yield place if place < dense else place + run_time
-        yield from self._sparse
+        yield from self._sparse or ()
 
     def last_values(self) -> list[tuple[str, str, Value, str, float | None, float]]:
         """What a restart must not lose: key, type, value, the name of the quality, source and server time of each
@@ -205,7 +211,7 @@ class Group:
         """
         since = None if self.station is None else self.station.online_since
         found: list[tuple[str, str, Value, str, float | None, float]] = []
-        rows = chain(self.layout.rows[: self.layout.dense], self._extra)
+        rows = chain(self.layout.rows[: self.layout.dense], self._extra.rows)
         for row, value, (quality, source, receipt) in zip(rows, self._values, self._stamps, strict=True):
             if receipt is None or quality is _WAITING or (row.kept and row.folder != "Custom"):
                 continue
@@ -226,7 +232,7 @@ class Group:
     def _raw(self, slot: int) -> Sample:
         place = self._place(slot)
         if place < 0:
-            return self._sparse.get(slot) or self._unset(slot)
+            return (self._sparse and self._sparse.get(slot)) or self._unset(slot)
         return Sample(self._values[place], *self._stamps[place])
 
     def _unset(self, slot: int) -> Sample:
@@ -246,30 +252,12 @@ class Group:
             self._newest = source
         place = self._place(slot)
         if place < 0:
+            if self._sparse is None:
+                self._sparse = {}
             self._sparse[slot] = Sample(value, *stamp)
         else:
             self._values[place] = value
             self._stamps[place] = stamp
-
-
-def _folders(rows: Iterable[Row], first: int) -> dict[str, Below]:
-    """Rows by their folders, and these by the folders that they are in; `first` is the slot of the first row."""
-    found: dict[str, Below] = {}
-    for slot, row in enumerate(rows, first):
-        folder = row.folder
-        below = found.get(folder)
-        if below is None:
-            below = _add_folder(found, folder)
-        below.slots.append(slot)
-    return found
-
-
-def _add_folder(found: dict[str, Below], folder: str) -> Below:
-    below = found[folder] = Below([], [])
-    if folder:
-        parent = folder.rpartition(".")[0]
-        (found.get(parent) or _add_folder(found, parent)).folders.append(folder)
-    return below
 
 
 @lru_cache(64)
@@ -305,6 +293,7 @@ class Tree:
         self.stations: dict[str, Station] = {}
         self.listeners: list[Listener] = []
         self.structure: list[StructureListener] = []
+        self.events: list[EventListener] = []
         self._max_clock_skew = max_clock_skew
 
     def add_station(self, identity: str, name: str, layout: Layout, area: str = "") -> Station:
@@ -421,6 +410,22 @@ class Tree:
             if live:
                 self._tell(group, live)
 
+    def set_back(self, station: Station, now: float, tolerance: float) -> None:
+        """Our clock was set back, to before the station's connection opened: times of receipt no longer tell what came
+        over it. What it had brought stays Good, as does what has come in the last `tolerance` seconds; what was there
+        before stays Uncertain.
+        """
+        since = station.online_since
+        if since is None:
+            return
+        for group in station.groups():
+            for slot in tuple(group.slots()):
+                value, quality, source, receipt = group._raw(slot)
+                fresh = receipt is not None and (receipt >= since or now - tolerance <= receipt <= now)
+                if quality is _GOOD and not fresh and not group.row(slot).kept:
+                    group._store(slot, value, (_LAST, source, receipt))
+        self.set_online(station, 0.0)
+
     def relayout(self, group: Group, layout: Layout) -> None:
         """Gives a group the table of another OCPP version; values stay with their keys."""
         if group.layout is layout:
@@ -428,8 +433,7 @@ class Tree:
         kept = [(group.row(slot), group._raw(slot)) for slot in group.slots()]
         extra = group.extra_rows()
         group.layout = layout
-        group._sparse, group._extra, group._extra_index, group._found = {}, [], {}, ((), ())
-        group._extra_folders = group._peaks = None
+        group._found, group._peaks = ((), ()), None
         group._lay_out()
         for row in extra:
             group.extend(row)
@@ -456,6 +460,11 @@ class Tree:
             group._peaks = {}
         group._peaks[slot] = peak  # many small steps back would be a long way
         return False
+
+    def emit(self, event: Event) -> None:
+        """Tells who wants to know that something has happened. Never waits."""
+        for listener in self.events:
+            listener(event)
 
     def _restructured(self, group: Group, added: bool) -> None:
         for listener in self.structure:

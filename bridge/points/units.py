@@ -4,7 +4,10 @@ A table of base units with their UNECE common codes (UN/CEFACT Rec. 20, OPC 1000
 of the units that stations send, of OCPP 1.6 (§7.45 UnitOfMeasure, with its misspelling) and 2.x.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +111,61 @@ CONVERSIONS = {
     "Hertz": Conversion("Hz"),
     "RPM": Conversion("rpm"),
 }
+
+#: the same by names in small letters: there are stations that send `kwh`, `KWH` and `w`
+_FOLDED = {symbol.lower(): conversion for symbol, conversion in CONVERSIONS.items()} | {
+    "%": CONVERSIONS["Percent"],
+    "c": CONVERSIONS["Celsius"],
+    "°c": CONVERSIONS["Celsius"],
+}
+
+
+def conversion_of(unit: str) -> Conversion | None:
+    """How values in a unit become values in its base unit; None for a unit that nobody knows."""
+    return CONVERSIONS.get(unit) or _FOLDED.get(unit.strip().lower())
+
+
+UNREADABLE = "?"
+"""In place of a unit that was said and cannot be understood: no unit of any measurand."""
+_OF_MEASURE = frozenset({"customdata", "multiplier", "unit"})
+HIGHEST = 30
+"""Powers of ten of a multiplier; no unit has more."""
+
+
+def unit_said(sample: Mapping[str, Any]) -> tuple[str, float]:
+    """The unit of a sampled value ("": none is said) and the factor of its multiplier, however the station puts it.
+
+    OCPP 1.6 has the field `unit`, 2.x an object `unitOfMeasure`; there are stations that have the other's, a text for
+    the object, an array of one, or another name that begins with `unit`. What is said and cannot be understood is
+    UNREADABLE, and a multiplier that makes no sense NaN: the value must not be taken for one of the usual unit.
+    """
+    found: set[str] = set()
+    factor = 1.0
+    for name, said in sample.items():
+        if name[:4].lower() != "unit":
+            continue
+        unit, multiplier = _unwrapped(said)
+        if unit or (said == {} and name.lower() == "unit"):
+            found.add(unit or UNREADABLE)
+        if multiplier != 1.0:
+            factor = multiplier
+    return (found.pop() if len(found) == 1 else UNREADABLE if found else ""), factor
+
+
+def _unwrapped(said: Any) -> tuple[str, float]:
+    """A unit and the factor of its multiplier, of a text, an object, or an array of one of them."""
+    if isinstance(said, list):
+        return _unwrapped(said[0]) if len(said) == 1 and not isinstance(said[0], list) else (UNREADABLE, 1.0)
+    if not isinstance(said, dict):
+        return said if isinstance(said, str) else "" if said is None else UNREADABLE, 1.0
+    fields = {name.lower(): child for name, child in said.items()}
+    unit, multiplier = fields.get("unit"), fields.get("multiplier")
+    if isinstance(unit, list) and len(unit) == 1:
+        unit = unit[0]
+    if not isinstance(unit, str):
+        unit = "" if unit is None and fields.keys() <= _OF_MEASURE else UNREADABLE
+    if "multiplier" not in fields:
+        return unit, 1.0
+    if type(multiplier) is not int or abs(multiplier) > HIGHEST:
+        return unit, nan
+    return unit, 10.0**multiplier

@@ -19,6 +19,7 @@ def long_call(size: int) -> str:
 
 
 async def test_messages_are_compressed_where_both_want_it(start):
+    """J39"""
     rig = await start(ocpp={"compression": True})
     async with compressed(rig) as socket:
         (extension,) = socket.protocol.extensions
@@ -37,6 +38,7 @@ async def test_no_memory_of_earlier_messages_is_kept(start):
 
 
 async def test_a_station_that_does_not_offer_it_is_served_without(start):
+    """J39"""
     rig = await start(ocpp={"compression": True})
     async with connect(rig.ocpp.url + "CP1", subprotocols=[SUBPROTOCOL], compression=None) as socket:
         assert socket.protocol.extensions == []

@@ -64,7 +64,7 @@ async def test_a_station_whose_password_is_being_checked_does_not_hold_up_the_en
         asked.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(rig.ocpp._credentials, "check", never)
+    monkeypatch.setattr(rig.admission._credentials, "check", never)
     head = HANDSHAKE.replace(b"Host: x", b"Host: x\r\nAuthorization: Basic Q1AxOnNlY3JldA==")
     _, writer = await connect(rig, head)
     async with asyncio.timeout(WAIT):

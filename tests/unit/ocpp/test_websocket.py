@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+import time
 import weakref
 from typing import Any
 
@@ -214,7 +215,7 @@ async def test_nothing_can_be_written_to_a_transport_that_has_gone(host: Host):
 async def test_a_dead_station_is_found(host: Host):
     """J16"""
     host.timeouts(CLOSE_TIMEOUT=SOON)
-    host.options |= {"ping_interval": SOON, "ping_timeout": SOON}
+    host.ping_interval, host.options["ping_timeout"] = SOON, SOON
     async with connected(host) as peer:
         assert await peer.next() == (Opcode.PING, b"")
         assert await peer.code() == 1011
@@ -225,12 +226,26 @@ async def test_a_dead_station_is_found(host: Host):
 @pytest.mark.parametrize("opcode", [Opcode.PONG, Opcode.TEXT, Opcode.PING])
 @on_both_loops
 async def test_any_sign_of_life_will_do(host: Host, opcode: Opcode):
-    host.options |= {"ping_interval": 0.01, "ping_timeout": 0.5}
+    host.ping_interval, host.options["ping_timeout"] = 0.01, 0.5
     async with connected(host) as peer:
         for _ in range(2):
             while (await peer.next())[0] is not Opcode.PING:
                 pass
             peer.frame(opcode)
+        assert host.losses == []
+
+
+@on_both_loops
+async def test_a_station_whose_answer_waits_while_the_whole_program_stands_still_is_not_dead(host: Host):
+    """L07: both loops read what waits before they look at what is due."""
+    host.ping_interval, host.options["ping_timeout"] = SOON, 0.1
+    async with connected(host) as peer:
+        assert await peer.next() == (Opcode.PING, b"")
+        peer.frame(Opcode.PONG)
+        time.sleep(0.3)  # noqa: ASYNC251 - that is what it is about
+        for _ in range(2):
+            assert await peer.next() == (Opcode.PING, b"")
+            peer.frame(Opcode.PONG)
         assert host.losses == []
 
 
@@ -286,7 +301,7 @@ async def test_what_is_stuck_ends(host: Host, end: str):
     """J14 J16: whoever waits for the station hears of it, and the connection does not stay."""
     host.timeouts(CLOSE_TIMEOUT=SOON)
     if end == "dead":
-        host.options |= {"ping_interval": SOON, "ping_timeout": SOON}
+        host.ping_interval, host.options["ping_timeout"] = SOON, SOON
     async with deaf(host) as plain:
         connection = host.connections[0]
         fill(connection)
@@ -352,7 +367,7 @@ async def test_a_fault_ends_its_own_connection_and_no_other(host: Host, where: s
 async def test_connections_leave_nothing_behind(host: Host):
     """B14"""
     host.timeouts(CLOSE_TIMEOUT=SOON)
-    host.options |= {"ping_interval": 60.0}
+    host.ping_interval = 60.0
     tasks = len(asyncio.all_tasks())
     alive: weakref.WeakSet[Connection] = weakref.WeakSet()
 

@@ -17,6 +17,7 @@ from tests.unit.station.rig import logged
 
 @on_both_loops
 async def test_who_says_nothing_is_disconnected(host: Host):
+    """L11"""
     host.timeouts(OPEN_TIMEOUT=SOON)
     async with raw(host) as peer:
         assert await peer.ended() == b""
@@ -25,6 +26,7 @@ async def test_who_says_nothing_is_disconnected(host: Host):
 
 @on_both_loops
 async def test_who_dribbles_a_header_is_disconnected(host: Host):
+    """L12"""
     host.timeouts(OPEN_TIMEOUT=SOON)
     async with raw(host) as peer:
         peer.send(b"GET /x HTTP/1.1\r\n")

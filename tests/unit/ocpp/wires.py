@@ -13,6 +13,8 @@ from websockets.frames import Close, Frame, Opcode
 
 from bridge.ocpp import websocket
 from bridge.ocpp.outbox import Outbox
+from bridge.ocpp.pings import Pings
+from bridge.ocpp.turns import Turns
 from bridge.ocpp.websocket import Connection
 from tests.unit.station.rig import WAIT
 
@@ -64,13 +66,15 @@ class Host:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
         self.options: dict[str, Any] = {
-            "ping_interval": 0,
             "ping_timeout": SOON,
             "max_size": 4096,
             "max_rate": 0,
             "compression": False,
         }
         self.outbox = Outbox()
+        self.turns = Turns()
+        self.ping_interval = 0.0
+        self.pings: Pings | None = None
         self.connections: list[Connection] = []
         self.messages: list[str | bytes] = []
         self.losses: list[str] = []
@@ -89,7 +93,9 @@ class Host:
             self.monkeypatch.setattr(websocket, name, value)
 
     def protocol(self) -> Connection:
-        return Connection(self, outbox=self.outbox, **self.options)
+        if self.pings is None:
+            self.pings = Pings(self.ping_interval)
+        return Connection(self, outbox=self.outbox, turns=self.turns, pings=self.pings, **self.options)
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(WAIT):

@@ -43,7 +43,11 @@ def only(measurands, meter_values) -> Reading:
 TABLE = [
     ({}, "Energy.Active.Import.Register", 1.0),
     ({"unit": "kWh"}, "Energy.Active.Import.Register", 1000.0),
-    ({"measurand": "", "phase": "", "location": "", "unit": ""}, "Energy.Active.Import.Register", 1.0),
+    ({"phase": "", "location": "", "unit": ""}, "Energy.Active.Import.Register", 1.0),
+    ({"units": "kWh"}, "Energy.Active.Import.Register", 1000.0),
+    ({"unit": ["kWh"]}, "Energy.Active.Import.Register", 1000.0),
+    ({"unitOfMeasure": {"unit": "kWh"}}, "Energy.Active.Import.Register", 1000.0),
+    ({"unitOfMeasure": {"unit": "Wh", "multiplier": 3}}, "Energy.Active.Import.Register", 1000.0),
     ({"measurand": None, "phase": None, "unit": None}, "Energy.Active.Import.Register", 1.0),
     ({"measurand": "Voltage", "phase": "L1-N"}, "Voltage.L1-N", 1.0),
     ({"measurand": "Voltage", "phase": "L1-L2", "unit": "V"}, "Voltage.L1-L2", 1.0),
@@ -168,9 +172,13 @@ def test_another_version_says_the_unit_with_a_factor(measurands):
     assert [reading.value for reading in readings] == [20_000.0]
 
 
-@pytest.mark.parametrize("unit", [5, ["Wh"], {}])
+@pytest.mark.parametrize("unit", [5, ["Wh", "kWh"], {}, {"name": "Wh"}])
 def test_a_unit_that_is_no_text_is_no_reading_of_that_unit(measurands, unit):
     assert [reading.value for reading in read(measurands, telegram(value=2, unit=unit)) if reading.value] == []
+
+
+def test_a_measurand_without_a_name_is_not_the_energy_register(measurands):
+    assert read(measurands, telegram(measurand="", unit="")) == []
 
 
 def test_points_of_one_measurand_are_the_same_row(measurands):

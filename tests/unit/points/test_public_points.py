@@ -21,6 +21,7 @@ STATION = """
     Info.MeterSerialNumber        String             R
     State.Connected               Boolean            R
     State.Stale                   Boolean            R
+    State.InService               Boolean            R
     State.Throttled               Boolean            R
     State.ConnectedSince          DateTime           R
     State.LastMessage             DateTime           R
@@ -40,13 +41,22 @@ STATION = """
     State.Reconnects              UInt32             R
     State.InvalidMessages         UInt32             R
     State.LastError               String             R
+    State.Conformance             Double             R Percent
     State.RebootRequired          Boolean            R
     State.MissedEvents            UInt32             R
     Config.RegistrationStatus     RegistrationStatus W
     Config.HeartbeatInterval      Int32              W  s
+    Config.Profile                String             R
+    Config.State                  ConfigurationState R
+    Config.Drift                  UInt32             R
+    Config.DriftDetails           String             R
     Security.LastEvent.Type       String             R
     Security.LastEvent.Time       DateTime           R
     Security.LastEvent.TechInfo   String             R
+    Security.Certificate.NotAfter DateTime           R
+    Security.CertificateRequest.State String         R
+    Security.CertificateRequest.Error String         R
+    Security.CertificateRequest.Time  DateTime       R
     Reports.ChargingProfiles      String             R
     Reports.DisplayMessages       String             R
     Reports.Monitors              String             R
@@ -125,14 +135,31 @@ BRIDGE = """
     StartTime          DateTime  R
     StationsKnown      UInt32    R
     StationsConnected  UInt32    R
+    StationsUnknown    UInt32    R
     MessagesReceived   UInt32    R
     MessagesPerSecond  Double    R
     HandlerErrors      UInt32    R
     LastHandlerError   String    R
+    HandlerRestarts    UInt32    R
     StoreQueue         UInt32    R
     ServiceLevel       UInt32    R
     LongestPause       Double    R  s
     RecentPause        Double    R  s
+    Security.Clients.FailedLogins             UInt32    R
+    Security.Clients.LastFailedLogin          String    R
+    Security.Clients.LastFailedLoginTime      DateTime  R
+    Security.Clients.RejectedCertificates     UInt32    R
+    Security.Clients.LastRejectedCertificate  String    R
+    Datapoints.State      FileState R
+    Datapoints.LoadedAt   DateTime  R
+    Datapoints.LastError  String    R
+    Security.Stations.RefusedLogins       UInt32   R
+    Security.Stations.RefusedUnknown      UInt32   R
+    Security.Stations.RefusedInsecure     UInt32   R
+    Security.Stations.SlowedLogins        UInt32   R
+    Security.Stations.RefusedConnections  UInt32   R
+    Security.Stations.FailedHandshakes    UInt32   R
+    Security.Stations.CertificateEnds     DateTime R
 """
 
 #: at every connector and at the station, below MeterValues; with phases and locations they come at run time
@@ -164,6 +191,8 @@ METER_VALUES = """
 #: enumeration → its states by number
 ENUMERATIONS = {
     "RegistrationStatus": "Accepted Pending Rejected",
+    "FileState": "Loaded Failed Disabled RestartNeeded",
+    "ConfigurationState": "NotRequired Unconfigured Configuring Configured Drifted RebootRequired",
     "ConnectorStatus": (
         "Unknown Available Preparing Charging SuspendedEVSE SuspendedEV Finishing Reserved Unavailable Faulted Occupied"
     ),
@@ -197,6 +226,13 @@ KEPT = {
     "State.MissedEvents",
     "Config.RegistrationStatus",
     "Config.HeartbeatInterval",
+    "Config.Profile",
+    "Config.State",
+    "Config.Drift",
+    "Config.DriftDetails",
+    "Security.CertificateRequest.State",
+    "Security.CertificateRequest.Error",
+    "Security.CertificateRequest.Time",
 }
 
 
@@ -257,6 +293,7 @@ def test_every_enumeration_has_a_text_beside_it(station_layout, connector_layout
                 "State.DiagnosticsStatus",
                 "State.LogStatus",
                 "Config.RegistrationStatus",
+                "Config.State",
                 "Status.State",
             },
         ),

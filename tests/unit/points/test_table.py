@@ -159,7 +159,11 @@ def test_a_file_that_is_needed_and_not_there_is_named(load, stem):
 
 NEEDED = {
     "RegistrationStatus": "{Accepted: 0, Pending: 1, Rejected: 2}",
+    "ConfigurationState": (
+        "{NotRequired: 0, Unconfigured: 1, Configuring: 2, Configured: 3, Drifted: 4, RebootRequired: 5}"
+    ),
     "CommandState": "{Idle: 0, Queued: 1, Sent: 2, Accepted: 3, Rejected: 4, Failed: 5, Timeout: 6, Offline: 7}",
+    "FileState": "{Loaded: 0, Failed: 1, Disabled: 2, RestartNeeded: 3}",
     "ConnectorStatus": "{Unknown: 0}",
     "FirmwareStatus": "{Idle: 0}",
     "DiagnosticsStatus": "{Idle: 0}",

@@ -13,7 +13,7 @@ CLASHES = [
     (point(key="MeterValues.Voltage"), "MeterValues.Voltage", "another point of the station has this path, in "),
     (point(key="Info"), "Info", "is a point and the folder of Info."),
     (point(key="Info.Id.Deep"), "Info.Id", "is a point and the folder of Info.Id.Deep; expected one of them"),
-    (point(key="Security"), "Security", "is a point and the folder of Security.LastEvent."),
+    (point(key="Security"), "Security", "is a point and the folder of Security."),
 ]
 
 

@@ -304,3 +304,31 @@ def test_last_values_are_what_was_reported_with_the_quality_of_now(tree, station
         ("Status.Info", "LAST"),
         ("Custom.X", "GOOD"),
     ]
+
+
+# --- points that came at run time, of groups that are alike
+
+
+def test_what_one_group_gains_beside_those_that_it_shares_with_another_is_its_own(tree, station_layout):
+    rows = (row("MeterValues.Voltage.L1"), row("MeterValues.Voltage.L2"))
+    one, other = (tree.add_station(name, name, station_layout) for name in ("S1", "S2"))
+    assert one.slots_of(rows) == other.slots_of(rows) == one.slots_of(rows)
+    put(tree, one, "MeterValues.Voltage.L1", "230")
+    assert other.value("MeterValues.Voltage.L1") is None
+    one.extend(row("Configuration.Key"))
+    put(tree, one, "Configuration.Key", "5")
+    assert other.slot("Configuration.Key") is None
+    assert (one.extra_below("Configuration"), other.extra_below("Configuration")) == (
+        ([slot_of(one, "Configuration.Key")], []),
+        None,
+    )
+    assert [one.value("MeterValues.Voltage.L1"), one.value("Configuration.Key")] == ["230", "5"]
+
+
+def test_what_is_said_anew_of_a_shared_point_is_said_of_one_group_alone(tree, station_layout):
+    rows = (row("MeterValues.Voltage.L1"),)
+    one, other = (tree.add_station(name, name, station_layout) for name in ("S1", "S2"))
+    (slot,) = one.slots_of(rows)
+    other.slots_of(rows)
+    one.extend(row("MeterValues.Voltage.L1", unit="kV"))
+    assert (one.row(slot).unit, other.row(slot).unit) == ("kV", rows[0].unit)

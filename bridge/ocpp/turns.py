@@ -1,0 +1,74 @@
+"""How much of what comes in is looked at in one turn of the event loop: others have theirs soon."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import thread_time
+
+DIRECT = 0.05
+"""Seconds of CPU in one turn of the event loop for what comes; other data waits for one of the next."""
+WAITED = 0.01
+"""Seconds of CPU in one turn for what has waited."""
+LOOK_EVERY = 16
+"""Pieces of data between two looks at the clock."""
+
+
+class Later:
+    """Something that waits for its turn."""
+
+    __slots__ = ("work",)
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work: Callable[[], None] | None = work
+
+    def cancel(self) -> None:
+        """It has no turn any more."""
+        self.work = None
+
+
+class Turns:
+    """Of all connections of a server.
+
+    uvloop asks the kernel for more as long as 1,024 sockets at once have something to read, for seconds, and lets
+    no timer and nothing else run meanwhile. So what is too much is left in a queue, and its sockets unread.
+    """
+
+    def __init__(self) -> None:
+        self._taken = 0  # pieces of data, in this turn
+        self._until = 0.0
+        self._is_full = False
+        self._waiting: deque[Later] = deque()
+        self._is_coming = False  # the turn of what waits
+
+    def is_full(self) -> bool:
+        """Whether so much has been read in this turn that the rest has to wait; counts what is read."""
+        taken = self._taken
+        if not taken:
+            asyncio.get_running_loop().call_soon(self._end)
+            self._until = thread_time() + DIRECT
+        self._taken = taken + 1
+        if taken % LOOK_EVERY == LOOK_EVERY - 1 and not self._is_full:
+            self._is_full = thread_time() > self._until
+        return self._is_full
+
+    def _end(self) -> None:
+        self._taken, self._is_full = 0, False
+
+    def later(self, work: Callable[[], None]) -> Later:
+        """Calls `work`, which must not raise, in one of the next turns; who came first has the first."""
+        if not self._is_coming:
+            self._is_coming = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+        waiting = Later(work)
+        self._waiting.append(waiting)
+        return waiting
+
+    def _go_on(self) -> None:
+        end, left = thread_time() + WAITED, len(self._waiting)
+        while left and thread_time() < end:
+            left -= 1
+            if (work := self._waiting.popleft().work) is not None:
+                work()
+        self._is_coming = bool(self._waiting)
+        if self._is_coming:
+            asyncio.get_running_loop().call_soon(self._go_on)
