@@ -7,7 +7,7 @@ BIN := .venv/bin
 WORKERS ?= 3
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo run test chaos fuzz lint format bench bench-opcua bench-ocpp soak docs clean
+.PHONY: help demo run test chaos fuzz lint format bench bench-opcua bench-ocpp soak docs lock audit clean
 
 help:
 	@echo 'make demo    simulated stations that charge, read back through OPC UA'
@@ -22,6 +22,8 @@ help:
 	@echo 'make bench-ocpp   the central system beside two others'
 	@echo 'make soak    5,000 stations for ten minutes: does memory grow?'
 	@echo 'make docs    write the generated parts of README.md and docs/ anew'
+	@echo 'make lock    pin every dependency with its hashes in requirements.lock'
+	@echo 'make audit   look the pinned dependencies up among the known vulnerabilities (needs the internet)'
 	@echo 'make clean   remove .venv and caches'
 
 demo: .venv/run.stamp
@@ -64,6 +66,16 @@ soak: .venv/dev.stamp
 
 docs: .venv/dev.stamp
 	$(BIN)/python docs/generate.py
+
+lock: .venv/dev.stamp
+	$(PIP) install uv
+	{ echo '# Every dependency of the program with its hashes, made by `make lock`: pip install --require-hashes -r requirements.lock'; \
+		$(BIN)/uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 -q --no-header --no-annotate; } \
+		> requirements.lock.new && mv requirements.lock.new requirements.lock
+
+audit: .venv/dev.stamp
+	$(PIP) install pip-audit
+	$(BIN)/pip-audit --require-hashes -r requirements.lock
 
 clean:
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

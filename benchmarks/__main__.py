@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 
-from benchmarks import calls, device_model, latency, memory, stations, write
+from benchmarks import calls, device_model, handlers, latency, memory, stations, write
 from benchmarks.figures import RESULTS, Figure, save, show
 from benchmarks.processes import allow_many_files
 
@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
     "memory": (memory.TITLE, memory.run),
     "latency": (latency.TITLE, latency.run),
     "write": (write.TITLE, write.run),
+    "handlers": (handlers.TITLE, handlers.run),
     "stations": (stations.TITLE, stations.run),
     "model": (device_model.TITLE, device_model.run),
 }

@@ -10,26 +10,36 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from bridge import __version__
+from bridge import __version__, retention
+from bridge.api import Token
 from bridge.commands.queue import CommandQueue
-from bridge.config import Config
+from bridge.config import Config, needs_plain_port, trusts_everybody
 from bridge.errors import Problem, ProjectError
+from bridge.event_log import EventLog
 from bridge.garbage import Garbage
 from bridge.ocpp.server import OcppServer
 from bridge.opcua.server import OpcUaServer, OpcUaSettings
-from bridge.opcua.settings import Limits
+from bridge.opcua.settings import Account, Limits
 from bridge.pauses import Pauses
 from bridge.points.rows import Value
 from bridge.points.table import load_table
 from bridge.points.tree import Tree, Update
-from bridge.project import Project
-from bridge.scripting import InlineRunner
+from bridge.project import DATAPOINTS, HANDLERS, Project
+from bridge.scripting.build import build_runner
+from bridge.scripting.watching import watch
+from bridge.station.admission import Admission
+from bridge.station.certificates import AUTHORITY, Certificates
 from bridge.station.context import Context
-from bridge.station.credentials import Credentials
+from bridge.station.credentials import Credentials, installation_key
+from bridge.station.datapoints import Datapoints
 from bridge.station.last_values import LastValues
 from bridge.station.model import bridge_layout, build_models, layouts
+from bridge.station.profiles.load import load_profiles
+from bridge.station.recording.recorder import Recorder
+from bridge.station.recording.service import RecordingService
 from bridge.station.registry import Stations
 from bridge.station.writes import Writes
+from bridge.store.health import Health
 from bridge.store.store import Store
 
 log = structlog.get_logger()
@@ -49,17 +59,28 @@ class Bridge:
         self._clock = clock
         table = load_table(project.datapoints())
         models = build_models(table)
+        assigned = [station.profile for station in config.station]
+        profiles = load_profiles(project.profiles(), table.measurands, assigned, str(project.config_file))
         self.tree = Tree(bridge_layout(table), config.ocpp.max_clock_skew)
+        every = [self.tree.bridge.layout, *layouts(table, models)[1:]]
+        self.tree.events.append(EventLog(time.monotonic))
         self._set(Version=__version__, StartTime=clock())
-        self.runner = InlineRunner(
-            [project.handlers(name) for name in config.handlers.scripts],
-            timeout=config.handlers.timeout,
-            on_error=config.handlers.on_error,
+        self.runner = build_runner(
+            project,
+            config,
+            self.tree,
+            table.enumerations["FileState"],
+            {"tokens.find": self._find_token},
+            clock=clock,
             on_failure=self._handler_failed,
+            replaced=self._handlers_replaced,
         )
+        self._project = project
         self.store = Store.open(project.resolve(config.store.path))
+        self._health = Health(self.store, project.resolve(config.store.path).parent, self.tree.emit, clock)
         context = Context(self.tree, self.store, self.runner, config.ocpp, clock)
-        self.stations = Stations(context, config, models)
+        context.login_key = installation_key(project.state_dir)
+        self.stations = Stations(context, config, models, profiles)
         with _no_collection():
             self.stations.load()
         self._last_values = LastValues(self.tree, self.store)
@@ -72,7 +93,16 @@ class Bridge:
             done=self.stations.command_done,
         )
         self._commands.restore(self.stations.group)
-        self.ocpp = OcppServer(config.ocpp, self.stations, Credentials(self.store.password_hash))
+        authority = project.state_dir / AUTHORITY
+        self._certificates = Certificates(context, self.stations, config.pki, authority, self._commands)
+        self._admission = Admission(context, self.stations, config, Credentials(self.store.login, context.login_key))
+        self.ocpp = OcppServer(
+            config.ocpp,
+            self.stations,
+            self._admission,
+            plain=needs_plain_port(config),
+            resolve=project.resolve,
+        )
         self.opcua = OpcUaServer(
             self.tree,
             Writes(self.tree, self.stations, self._commands, clock),
@@ -82,17 +112,28 @@ class Bridge:
                 anonymous=config.opcua.anonymous,
                 initial_values=config.opcua.initial_values,
                 limits=Limits(**config.opcua.limits.model_dump()),
-                users={user.name: (user.role, user.password_hash) for user in config.user},
+                users=self._accounts(config),
                 pki_dir=project.state_dir / "pki",
+                roles=table.roles,
+                plain_passwords=config.opcua.plain_passwords,
+                trusts_everybody=trusts_everybody(config),
+                hide_personal=config.opcua.hide_id_tags,
             ),
             software_version=__version__,
-            layouts=layouts(table, models),
+            layouts=every,
             dynamic=table.measurands.row_of,
+            audit=self.store.put_audit_soon,
         )
+        recorder = Recorder(clock, lambda: self.stations)
+        context.listen = recorder.listen
+        self._recording = RecordingService(project.state_dir, recorder)
         self._context = context
+        self._config = config
+        self._datapoints = Datapoints(project.datapoints, table, every, self.tree, clock)
         self._pauses = Pauses()
         self._garbage = Garbage()
         self._ticking: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Loads the scripts and opens both servers. Raises ProjectError; then nothing is left open."""
@@ -101,10 +142,12 @@ class Bridge:
             await self.runner.start()
             await self._open_opcua()
             await self.ocpp.start()
+            await self._recording.start()
         except BaseException:
             await self.stop()
             raise
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
         self._garbage.start()
         self._pauses.start()
         log.info("bridge.started", ocpp=self.ocpp.url, opcua=self.opcua.endpoint)
@@ -118,16 +161,20 @@ class Bridge:
 
     async def stop(self) -> None:
         """Closes the stations' connections (1012), ends the commands, writes what is left to write."""
+        self.store.hurry()
         self._pauses.stop()
         self._garbage.stop()
-        if self._ticking is not None:
-            self._ticking.cancel()
+        for task in (self._ticking, self._watching):
+            if task is not None:
+                task.cancel()
         await self.ocpp.stop()
+        await self._recording.stop()
         for task in list(self._context.background):
             task.cancel()
         await self._commands.close()
         await self.opcua.stop()
         await self.runner.stop()
+        self.stations.stop()
         self._last_values.flush_all()
         await self.store.close()
         log.info("bridge.stopped")
@@ -137,9 +184,12 @@ class Bridge:
         for tick in itertools.count(1):
             await asyncio.sleep(TICK)
             try:
+                self._set(ServiceLevel=self._health.turn())  # before anything that a bad disk may stop
                 for _ in self.stations.tick(self._clock()):
                     await asyncio.sleep(0)
                 before = self._tick_once(before)
+                if tick % retention.EVERY == 1:
+                    self._context.spawn(retention.forget(self.store, self._config.store, self._clock()))
                 if tick % TICKS_TO_WRITE == 0:
                     await self._last_values.flush(self._clock())
             except Exception:  # whatever one second brings, the next one comes
@@ -149,19 +199,44 @@ class Bridge:
         """Once a second: counters, edits of another process."""
         self._pauses.turn()
         self._garbage.turn(self.stations.ended)
+        self._admission.show()
+        self._certificates.turn()
         edits = self.store.poll_external()
         if edits is not None:
             self.stations.take_edits(edits)
+            self._certificates.refresh()
+            self.opcua.set_users(self._accounts(self._config))
         received = sum(known.received for known in self.stations)
         self._set(
             MessagesReceived=received & 0xFFFFFFFF,
             MessagesPerSecond=(received - before) / TICK,
             StoreQueue=self.store.queue_length,
-            ServiceLevel=255 if self.store.healthy else 100,
             LongestPause=round(self._pauses.longest, 3),
             RecentPause=round(self._pauses.recent, 3),
         )
         return received
+
+    def _accounts(self, config: Config) -> dict[str, Account]:
+        """The users of OPC UA. Those in the configuration hide those of the same names in the store."""
+        stored = {
+            user.name: Account(role=user.role, password_hash=user.password_hash, certificate=user.certificate)  # type: ignore[arg-type]
+            for user in self.store.users()
+        }
+        return stored | {user.name: Account(role=user.role, password_hash=user.password_hash) for user in config.user}
+
+    async def _watch(self) -> None:
+        """Files that are edited while the bridge runs."""
+        folder = self._project.folder
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch([folder / HANDLERS], ".py", self.runner.reload))
+            group.create_task(watch([folder / DATAPOINTS], ".yaml", self._datapoints.reload))
+
+    async def _find_token(self, id_token: str, id_token_type: str) -> Token | None:
+        return self.store.find_token(id_token, id_token_type)
+
+    def _handlers_replaced(self, why: str) -> None:
+        before = self.tree.bridge.value("HandlerRestarts")
+        self._set(HandlerRestarts=((before if isinstance(before, int) else 0) + 1) & 0xFFFFFFFF)
 
     def _handler_failed(self, error: str) -> None:
         self._set(HandlerErrors=self.runner.errors & 0xFFFFFFFF, LastHandlerError=error)

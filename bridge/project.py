@@ -14,6 +14,7 @@ from bridge.errors import Problem, ProjectError
 
 CONFIG = "config.toml"
 DATAPOINTS = "datapoints"
+PROFILES = "profiles"
 HANDLERS = "handlers"
 ENVIRONMENT = "OCPP_BRIDGE_PROJECT"
 
@@ -62,6 +63,12 @@ class Project:
         """File name → path of every YAML file of points, sorted by name. Subfolders are not looked into."""
         files = {path.name: path for path in (shipped() / DATAPOINTS).glob("*.yaml")}
         files.update((path.name, path) for path in (self.folder / DATAPOINTS).glob("*.yaml"))
+        return dict(sorted(files.items()))
+
+    def profiles(self) -> dict[str, Path]:
+        """File name → path of every YAML file of a profile, sorted by name."""
+        files = {path.name: path for path in (shipped() / DATAPOINTS / PROFILES).glob("*.yaml")}
+        files.update((path.name, path) for path in (self.folder / DATAPOINTS / PROFILES).glob("*.yaml"))
         return dict(sorted(files.items()))
 
     def handlers(self, name: str) -> Path:

@@ -5,13 +5,18 @@ python docs/generate.py --check  says which are out of date, exit code 1
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bridge.commands.table import Command, commands  # noqa: E402 - works from a checkout without installing
+import checks  # noqa: E402 - beside this file
+
+from bridge.api import RequestHandler  # noqa: E402 - works from a checkout without installing
+from bridge.commands.table import Command, commands  # noqa: E402
 from bridge.ocpp.schemas import schemas  # noqa: E402
 from bridge.ocpp.versions import VERSIONS  # noqa: E402
 from bridge.points.rows import Row  # noqa: E402
@@ -27,7 +32,9 @@ def main() -> int:
         ROOT / "docs" / "points.md": points_page(table),
         ROOT / "docs" / "commands.md": commands_page(),
         ROOT / "docs" / "versions.md": versions_page(table),
+        ROOT / "docs" / "handlers.md": handlers_page(),
         ROOT / "README.md": readme(table),
+        checks.PAGE: checks.page(),
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in sys.argv:
@@ -103,6 +110,42 @@ def commands_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+LEFT_OPEN = """\
+## What stations leave open
+
+- **An EVSE without a connector.** A TransactionEvent that names its EVSE alone belongs to the connector of it that has
+  the transaction, else to the one that is occupied, else to the only one. Where nothing tells, it is stored, and shown
+  as soon as a status does: a transaction is not put on connector 1 without a reason. Where it was is stored with it.
+  MeterValues of an EVSE with several free connectors are those of `Connector<n>`.
+- **An end without an EVSE** of a transaction that nobody knows is that of the station's only connector. A station with
+  several is not guessed at: the end is stored, `State.LastError` says so, and `State.InvalidMessages` counts it.
+- **A lost end.** A transaction ends with the reason `Unknown`, of uncertain quality, two minutes after its connector is
+  Available, when another one starts there, when the station answers GetTransactionStatus that it neither goes on nor
+  has messages in its queue, and when the station comes back with 1.6 instead of 2.x or the reverse: its transactions do
+  not go on under the other version. An end that comes after all is taken, stored and shown.
+- **A transaction of which nothing is heard** within 30 s after its station has come back is asked about once
+  (GetTransactionStatus). While its messages are in the station's queue it stays open.
+- **Configuration** of 2.x is read as a whole when a station is new, has become another one or has rebooted for a
+  change, and when the bridge has started; a report of which parts are missing is asked for again, twice at most. After
+  a mere reconnect its values are uncertain until they have been read again with GetVariables, 30 s later; with
+  `read_configuration = false` they stay so. A variable that has become one of another type is shown with its old type,
+  as uncertain, until the bridge starts again; `State.LastError` says so.
+- **A variable that no report has described** has no point, whatever GetVariables tells of it: its type is not known. A
+  report without `variableCharacteristics` leaves those that are known as they are; a new variable is a String then.
+- **An id that comes again.** A Started with another time under the id of a transaction that has ended begins a charge
+  of its own, on the screen and in `ocpp-bridge transactions`; late events of the one before are still taken as its own.
+  **Two events with one seqNo** are both stored, and both taken. `State.LastError` tells either, and
+  `State.InvalidMessages` counts it.
+- **Alerts.** `Status.ErrorCode` is that of the newest alert that is not cleared. With its boot a station starts anew:
+  what it does not raise again is not shown once another alert is cleared.
+- **What StatusNotification, NotifyEvent and NotifyMonitoringReport have told** holds after a restart of the bridge,
+  and no more once the station has spoken 1.6.
+- **`MeterValues.Raw`** of a telegram of more than 65,536 characters lacks its last sampled values; it stays JSON.
+- The events of a 2.x transaction are deleted `[store] keep_events` days after the last of them has come; those of one
+  that runs are kept.
+"""
+
+
 def versions_page(table: Table) -> str:
     """docs/versions.md: what fills each point in each version, and which version has which command."""
     names = tuple(VERSIONS)
@@ -113,6 +156,7 @@ def versions_page(table: Table) -> str:
             "One tree serves every version, so one faceplate of an HMI does. Connector 1 of EVSE n is `Connector<n>`, "
             "as connector n of OCPP 1.6 is; connector m ≥ 2 of EVSE n is `Connector<n>_<m>`.\n"
         ),
+        LEFT_OPEN,
         "## What fills a point\n",
     ]
     for title, kind in (("Station", "station"), ("Connector", "connector")):
@@ -142,7 +186,6 @@ def versions_page(table: Table) -> str:
 
 def readme(table: Table) -> str:
     """README.md with its generated parts filled in."""
-    text = (ROOT / "README.md").read_text("utf-8")
     station, connector = ([f.row for f in table.rows[kind]] for kind in ("station", "connector"))  # type: ignore[index]
     made = {
         "points": _table(
@@ -161,6 +204,47 @@ def readme(table: Table) -> str:
             ),
         ),
     }
+    return _fill(ROOT / "README.md", made)
+
+
+def handlers_page() -> str:
+    """docs/handlers.md with the fields of requests and answers filled in."""
+    requests = [
+        (f"`{method}`", f"`{kind.__name__}`", ", ".join(_fields(kind)))
+        for method in RequestHandler.answers
+        for kind in [get_type_hints(getattr(RequestHandler, method))["request"]]
+    ]
+    answers = [
+        (f"`{kind.__name__}`", ", ".join(_fields(kind))) for kind in dict.fromkeys(RequestHandler.answers.values())
+    ]
+    made = {
+        "requests": _table(("method", "request", "its fields, beside those above"), requests),
+        "answers": _table(("answer", "fields"), answers),
+    }
+    return _fill(ROOT / "docs" / "handlers.md", made)
+
+
+def _fields(kind: type) -> Iterable[str]:
+    """The class's own fields with what they hold."""
+    hints = get_type_hints(kind)
+    return (f"`{name}` ({_held(hints[name])})" for name in kind.__annotations__)
+
+
+def _held(hint: Any) -> str:
+    """A type as a reader of Markdown takes it."""
+    inner = get_args(hint)
+    if NoneType in inner:
+        return " or ".join(_held(one) for one in inner)
+    if inner and all(isinstance(one, str) for one in inner):
+        return ", ".join(inner)
+    if hint is NoneType:
+        return "None"
+    return str(hint).replace("typing.", "").replace("collections.abc.", "") if inner else hint.__name__
+
+
+def _fill(page: Path, made: Mapping[str, str]) -> str:
+    """The page with what stands between its markers replaced."""
+    text = page.read_text("utf-8")
     for name, content in made.items():
         start, end = f"<!-- {name}: written by docs/generate.py -->\n", f"<!-- end of {name} -->"
         head, _, rest = text.partition(start)

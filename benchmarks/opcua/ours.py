@@ -14,6 +14,7 @@ from bridge import logs
 from bridge.cli.running import run_async
 from bridge.opcua.server import OpcUaServer
 from bridge.opcua.settings import OpcUaSettings
+from bridge.points.roles import Roles
 from bridge.points.rows import Method, Value
 from bridge.points.tree import Group, Station, Update
 
@@ -25,7 +26,11 @@ class Site:
         self._stations = Stations()
         self.writes = self.calls = 0
         settings = OpcUaSettings(
-            endpoint="opc.tcp://127.0.0.1:0/ocpp-bridge", security=("None",), anonymous="operator", pki_dir=pki
+            endpoint="opc.tcp://127.0.0.1:0/ocpp-bridge",
+            security=("None",),
+            anonymous="admin",
+            pki_dir=pki,
+            roles=Roles({}, {}),
         )
         self._server = OpcUaServer(
             self._stations.tree,
@@ -92,6 +97,12 @@ class Site:
 
     def write(self, group: Group, slot: int, value: Value, user: str) -> None:
         self.writes += 1
+
+    def shown(self, group: Group, slot: int, value: Value) -> str:
+        return str(value)
+
+    def shown_arguments(self, group: Group, method: Method, arguments: Sequence[Value]) -> str:
+        return str(arguments)
 
     async def call(self, group: Group, method: Method, arguments: Sequence[Value], user: str) -> Sequence[Value]:
         self.calls += 1

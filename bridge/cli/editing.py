@@ -1,11 +1,9 @@
-"""What a command changes: a new project folder, stations' registrations and passwords, users."""
+"""What a command changes: a new project folder, stations' registrations and passwords."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from argon2 import PasswordHasher
 
 from bridge.cli.options import (
     FormatOption,
@@ -19,19 +17,17 @@ from bridge.cli.options import (
     registration,
 )
 from bridge.cli.output import Cell, Format, moment, show
-from bridge.config import Config, Role
+from bridge.config import Config
 from bridge.errors import Problem, ProjectError
 from bridge.points.table import load_table
 from bridge.project import init as init_project
-from bridge.station.credentials import hash_password
+from bridge.station.credentials import hash_password, installation_key, make_key, password_problem
 from bridge.station.model import Model, build_models
 from bridge.store import StationRecord, Store
 
 STATION_COLUMNS = ("id", "name", "version", "registration", "last_seen", "vendor", "model")
-PASSWORD_LENGTHS = range(16, 41)  # OCPP security whitepaper (2022), A00.FR.205
 
 stations = typer.Typer(help="List the stations; decide who may come in.", no_args_is_help=True)
-user = typer.Typer(help="Users of the OPC UA server.", no_args_is_help=True)
 
 Identity = Annotated[str, typer.Argument(metavar="ID", help="The station's OCPP identity.")]
 
@@ -42,6 +38,16 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or em
     typer.echo(f"{folder} is a project now ({len(files)} files). Next:")
     typer.echo(f"  ocpp-bridge check --project {folder}")
     typer.echo(f"  ocpp-bridge run --project {folder}")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")], project: ProjectOption = None
+) -> None:
+    """Copy the store into a new file, also while the bridge runs. To restore it, stop the bridge and put the copy in
+    the store's place (without the store's -wal file, if there is one).
+    """
+    size = Store.back_up(existing_store(*load(project)), file)
+    typer.echo(f"{file}: {size:,} bytes", err=True)
 
 
 @stations.command("list")
@@ -65,36 +71,61 @@ def reject(identity: Identity, project: ProjectOption = None) -> None:
     _register(project, identity, "Rejected")
 
 
-@stations.command("password")
-def password(identity: Identity, stdin: StdinOption = False, project: ProjectOption = None) -> None:
-    """Set the password that a station connects with (security profile 1). It need not have connected before."""
+@stations.command("remove")
+def remove(identity: Identity, project: ProjectOption = None) -> None:
+    """Forget a station, its password included; a running bridge disconnects it. What it has charged is kept."""
     found, config = load(project)
-    secret = ask_password(f"Password of {identity}", stdin)
-    if len(secret) not in PASSWORD_LENGTHS:
-        typer.echo("note: OCPP wants 16 to 40 characters; a station may refuse this one", err=True)
+    if any(declared.id == identity for declared in config.station):
+        what = f"is declared: take its [[station]] out of {found.config_file} first, and start the bridge again"
+        raise ProjectError([Problem(identity, "", what)])
+    with Store.edit(existing_store(found, config)) as editor:
+        if not editor.remove_station(identity):
+            raise ProjectError([Problem(identity, "", NoStation)])
+    typer.echo(f"{identity}: removed; it may connect again as an unknown station")
+
+
+@stations.command("password")
+def password(
+    identity: Identity,
+    stdin: StdinOption = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Make a random key and print it, this once.")] = False,
+    project: ProjectOption = None,
+) -> None:
+    """Set the password that a station connects with (security profiles 1 and 2). It need not have connected before."""
+    found, config = load(project)
+    if generate:
+        secret, stored = make_key()
+    else:
+        secret = ask_password(f"Password of {identity}", stdin)
+        if problem := password_problem(secret):
+            raise ProjectError([Problem(identity, "", f"{problem}; --generate makes one")])
+        stored = hash_password(secret, installation_key(found.state_dir))
     if config.ocpp.security_profile == 0:
         typer.echo("note: with [ocpp] security_profile = 0 no station is asked for a password", err=True)
     with Store.edit(found.resolve(config.store.path)) as editor:
-        editor.set_password(identity, hash_password(secret))
+        editor.set_password(identity, stored)
         known = any(record.id == identity for record in editor.stations())
-    typer.echo(f"{identity}: password set" + ("" if known else "; this station has not connected here yet"))
+    said = f"{identity}: password set" + ("" if known else "; this station has not connected here yet")
+    typer.echo(said, err=generate)
+    if generate:
+        typer.echo("Its key, as the hexadecimal digits of an AuthorizationKey:", err=True)
+        typer.echo(secret)
 
 
-@user.command("add")
-def add_user(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    role: Annotated[Role, typer.Option("--role", help="What the user may do.")] = "operator",
-    stdin: StdinOption = False,
+@stations.command("profile")
+def profile(
+    identity: Identity,
+    least: Annotated[int, typer.Argument(metavar="0-3", min=0, max=3, help="2: TLS; 3: a certificate too.")],
+    project: ProjectOption = None,
 ) -> None:
-    """Print a user's table for config.toml, with the hash of the password that is asked for."""
-    if not name or not name.isprintable():
-        raise typer.BadParameter("expected a name without control characters", param_hint="NAME")
-    secret = ask_password(f"Password of {name}", stdin)
-    typer.echo("Add this to config.toml:", err=True)
-    table = {"name": name, "role": role, "password_hash": PasswordHasher().hash(secret)}
-    typer.echo("[[user]]")
-    for key, value in table.items():
-        typer.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    """Set the security profile below which a station is refused. It rises by itself with what a station shows.
+
+    [ocpp] security_profile holds for all in any case, and a station's own [[station]] security_profile before this.
+    """
+    found, config = load(project)
+    with Store.edit(found.resolve(config.store.path)) as editor:
+        editor.set_profile(identity, least)
+    typer.echo(f"{identity}: security profile {least} or higher")
 
 
 def _register(folder: Path | None, identity: str, status: str) -> None:

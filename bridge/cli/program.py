@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from bridge import __version__
-from bridge.cli import editing, reading, running, showing
+from bridge.cli import access, editing, pki, reading, recording, running, showing, tokens
 from bridge.errors import BridgeError, ProjectError
 
 EPILOG = "Exit codes: 0 done; 1 failed; 2 a mistake in the command or in the project, each on a line of its own."
@@ -41,11 +41,18 @@ app.command("run", epilog=EPILOG)(running.run)
 app.command("demo", epilog=EPILOG)(showing.demo)
 app.command("simulate", epilog=EPILOG)(showing.simulate)
 app.command("init", epilog=EPILOG)(editing.init)
+app.command("backup", epilog=EPILOG)(editing.backup)
 app.command("check", epilog=EPILOG)(reading.check)
 app.command("points", epilog=EPILOG)(reading.points)
 app.command("transactions", epilog=EPILOG)(reading.transactions)
+app.command("record", epilog=EPILOG)(recording.record)
+app.command("replay", epilog=EPILOG)(recording.replay)
 app.add_typer(editing.stations, name="stations", epilog=EPILOG)
-app.add_typer(editing.user, name="user", epilog=EPILOG)
+app.add_typer(pki.pki, name="pki", epilog=EPILOG)
+app.add_typer(tokens.tokens, name="tokens", epilog=EPILOG)
+app.add_typer(access.user, name="user", epilog=EPILOG)
+app.add_typer(access.opcua, name="opcua", epilog=EPILOG)
+app.command("audit", epilog=EPILOG)(access.audit)
 
 
 def _print_version(asked: bool) -> None:

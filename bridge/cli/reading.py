@@ -1,10 +1,11 @@
 """What is wrong with a project, what its stations look like, and what was charged."""
 
+import asyncio
 import contextlib
 import enum
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import tomli
@@ -12,17 +13,21 @@ import typer
 
 from bridge import RELEASED, __version__
 from bridge.cli import listing
+from bridge.cli.files import open_files, tls_problems
 from bridge.cli.listing import Line
 from bridge.cli.options import FormatOption, ProjectOption, load, peek, station
 from bridge.cli.output import Cell, Format, moment, show
 from bridge.config import Config, load_config, weaknesses
 from bridge.errors import Problem, ProjectError
 from bridge.points.layout import Layout
+from bridge.points.measurands import Measurands
 from bridge.points.table import Table, load_table
 from bridge.points.values import parse_time
 from bridge.project import Project
-from bridge.scripting import InlineRunner
+from bridge.scripting.build import chains_of
+from bridge.scripting.checking import check_scripts
 from bridge.station.model import Model, bridge_layout, build_models, layouts
+from bridge.station.profiles.load import doubts, load_profiles
 from bridge.station.transactions import UNKNOWN
 from bridge.station.v2.addressing import parse_name
 from bridge.station.v2.stored import states
@@ -62,19 +67,26 @@ def check(project: ProjectOption = None) -> None:
     found = Project.find(project)
     problems: list[Problem] = []
     config = _attempt(lambda: load_config(found), problems)
-    models = _attempt(lambda: build_models(load_table(found.datapoints())), problems)
-    scripts = config.handlers.scripts if config is not None else _scripts(found)
-    problems += _script_problems(found, scripts)
-    if problems or config is None or models is None:
+    table = _attempt(lambda: load_table(found.datapoints()), problems)
+    models = None if table is None else _attempt(lambda: build_models(table), problems)
+    assigned = [] if config is None else [declared.profile for declared in config.station]
+    measurands = Measurands({}, (), ()) if table is None else table.measurands
+    file = str(found.config_file)
+    profiles = _attempt(lambda: load_profiles(found.profiles(), measurands, assigned, file), problems)
+    problems += _script_problems(found, config)
+    problems += [] if config is None else tls_problems(found, config)
+    if problems or config is None or models is None or profiles is None:
         raise ProjectError(problems)
-    for weakness in weaknesses(config, str(found.config_file)):
-        typer.echo(f"warning: {weakness}", err=True)
+    slow = _slow_scripts(config, file)
+    for doubt in (*weaknesses(config, file), *open_files(found, config), *slow, *doubts(profiles, measurands)):
+        typer.echo(f"warning: {doubt}", err=True)
     typer.echo(f"OK: {found.folder}")
     typer.echo(f"  configuration  {found.config_file}")
     for name, model in models.items():
         points = f"{len(model.station.layout.rows)} of a station, {len(model.connector.layout.rows)} of a connector"
         typer.echo(f"  points         {points} (OCPP {name}, commands included)")
-    typer.echo(f"  handlers       {', '.join(scripts) or 'none'}")
+    typer.echo(f"  profiles       {', '.join(profile.name for profile in profiles) or 'none'}")
+    typer.echo(f"  handlers       {', '.join(chains_of(config).names()) or 'none'}")
 
 
 def points(
@@ -157,18 +169,31 @@ def _attempt(work: Callable[[], T], problems: list[Problem]) -> T | None:
         return None
 
 
+def _script_problems(project: Project, config: Config | None) -> list[Problem]:
+    """What is wrong with every script that some chain names; where the configuration is wrong, with those it seems to
+    name.
+    """
+    names = _scripts(project) if config is None else chains_of(config).names()
+    settings = {} if config is None else config.handlers.settings
+    return asyncio.run(check_scripts(names, project.handlers, settings))
+
+
+def _slow_scripts(config: Config, file: str) -> Iterator[Problem]:
+    """Scripts that wait for something longer than stations wait for scripts, by the setting that is called so."""
+    for name in chains_of(config).names():
+        script = Path(name).stem
+        timeout = config.handlers.settings.get(script, {}).get("timeout")
+        if isinstance(timeout, int | float) and timeout >= config.handlers.timeout:
+            what = f"{timeout:g} s is not below [handlers] timeout, {config.handlers.timeout:g} s"
+            yield Problem(file, f"handlers.settings.{script}.timeout", what)
+
+
 def _scripts(project: Project) -> tuple[str, ...]:
     """The scripts that a configuration names which is wrong in other places."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         names = tomli.loads(project.config_file.read_text(encoding="utf-8"))["handlers"]["scripts"]
         return tuple(name for name in names if isinstance(name, str))
     return Config().handlers.scripts
-
-
-def _script_problems(project: Project, names: tuple[str, ...]) -> list[Problem]:
-    problems: list[Problem] = []
-    paths = [_attempt(partial(project.handlers, name), problems) for name in names]
-    return problems + InlineRunner.check([path for path in paths if path is not None])
 
 
 def _connector_name(number: str) -> str:
@@ -224,7 +249,7 @@ def _began(state: TransactionState, since: float | None) -> bool:
 def _state(station: str, state: TransactionState) -> dict[str, Cell]:
     """Of OCPP 2.x, where the station makes the ids."""
     return {
-        "id": state.id,
+        "id": state.own_id,
         "station": station,
         "connector": state.at,
         "id_tag": state.id_token,

@@ -48,7 +48,8 @@ async def _serve(project: Project, config: Config) -> None:
     bridge = Bridge(project, config)
     await bridge.start()
     typer.echo(f"ocpp-bridge {__version__}, project {project.folder}")
-    typer.echo(f"stations connect to  {bridge.ocpp.url}<station identity>")
+    for url in bridge.ocpp.urls:
+        typer.echo(f"stations connect to  {url}<station identity>")
     typer.echo(f"OPC UA clients to    {bridge.opcua.endpoint}")
     await stopped.wait()
     await bridge.stop()

@@ -1,6 +1,7 @@
 """The demonstration, and simulated stations for any central system."""
 
 import asyncio
+import ssl
 import tempfile
 import time
 from dataclasses import asdict
@@ -19,6 +20,8 @@ from bridge.simulator import BootReason, Counters, Simulator, Version
 
 END = "End by itself after so many seconds, not only by Ctrl-C."
 CONNECTORS = "Of each station; with OCPP 2.x that many EVSEs of one connector each."
+CA = "PEM file: who has signed the central system's certificate. Without it: whom this machine trusts."
+CERTIFICATE = "PEM file: the certificate to show. Its CN is the id of one station, such as SIM0001."
 OUTAGES = "Cut each station's line about so often, for 10 s."
 REPORT = 30.0  # s, between two lines about how it goes
 COMPLAINTS = 10  # different ones are shown; the counters count all
@@ -69,6 +72,10 @@ def simulate(
     prefix: Annotated[str, typer.Option("--prefix", help="What the stations' ids begin with.")] = "SIM",
     boot_reason: Annotated[BootReason, typer.Option("--boot-reason", help="Of the first boot (2.x).")] = "PowerUp",
     outages: Annotated[float | None, typer.Option("--outages", metavar="S", min=1.0, help=OUTAGES)] = None,
+    password: Annotated[str | None, typer.Option("--password", help="Of each; the user is its id.")] = None,
+    ca: Annotated[Path | None, typer.Option("--ca", exists=True, help=CA)] = None,
+    cert: Annotated[Path | None, typer.Option("--cert", exists=True, help=CERTIFICATE)] = None,
+    key: Annotated[Path | None, typer.Option("--key", exists=True, help="The key of --cert.")] = None,
 ) -> None:
     """Let simulated stations charge at any central system; counts what happens.
 
@@ -76,6 +83,7 @@ def simulate(
     """
     if urlsplit(url).scheme not in ("ws", "wss"):
         raise typer.BadParameter("expected ws://host:port/path or wss://host:port/path", param_hint="URL")
+    tls = _tls(ca, cert, key)
     logs.configure("error", "console")
     allow_many_sockets()
     news = _News(stations)
@@ -90,11 +98,28 @@ def simulate(
         ocpp=ocpp,
         boot_reason=boot_reason,
         outage_every=outages,
+        password=password,
+        tls=tls,
     )
     typer.echo(f"stations: {stations}, OCPP {ocpp}, connecting to {url} (Ctrl-C ends it)")
     run_async(_simulate(simulator, news, duration))
     if simulator.counters.errors or not simulator.counters.boots:
         raise typer.Exit(1)
+
+
+def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """Whom the stations trust, and what they show; None: nothing was said of it."""
+    if (certificate is None) != (key is None):
+        raise typer.BadParameter("expected --cert and --key together", param_hint="--cert")
+    if ca is None and certificate is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"the PEM files are of no use: {error}") from None
+    return context
 
 
 async def _simulate(simulator: Simulator, news: "_News", duration: float | None) -> None:

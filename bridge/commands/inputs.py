@@ -1,7 +1,6 @@
 """From what was written to the payload of a CALL, checked against the action's JSON schema. Pure."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,18 +11,6 @@ from bridge.ocpp.parameters import Parameter, check_value
 from bridge.ocpp.schemas import schemas
 from bridge.ocpp.versions import Version
 from bridge.points.rows import Value
-
-MASK = "***"
-Hides = Callable[[Mapping[str, Any]], bool]
-"""Whether what names a variable of a 2.x device model, in GetVariables or SetVariables, names a secret there."""
-_MASKED_KEY = "authorizationkey"  # 1.6: of the configuration
-_MASKED_VARIABLE = "basicauthpassword"  # 2.x: of SecurityCtrlr, in a device model
-#: fields that are secrets wherever they stand: of SetNetworkProfile in 2.x
-_SECRET_FIELDS = frozenset({"password", "apnPassword", "basicAuthPassword"})
-#: customers' data is none of the log's business either
-_SECRET_WORDS = (_MASKED_KEY, _MASKED_VARIABLE, "password", "notifycustomerinformation")
-#: the password in a URL such as ftp://user:password@host (RFC 3986 §3.2.1)
-_PASSWORD = re.compile(r"(?<=://)(?P<user>[^/?#\s:@]*:)[^/?#\s]*(?=@)")
 
 #: a start's profile belongs to its transaction, whose id nobody knows yet
 _REMOTE_STARTS = {
@@ -114,73 +101,6 @@ def check_payload(version: Version, action: str, payload: Mapping[str, Any]) -> 
     missing = all(violation.kind == "occurrence" for violation in violations)
     text = "; ".join(f"{violation.path}: {violation.message}" for violation in violations[:5])
     raise Refused("BadInvalidState" if missing else "BadOutOfRange", f"{action}: {text}")
-
-
-def hides_nothing(named: Mapping[str, Any]) -> bool:
-    """For a station whose device model is not known."""
-    return False
-
-
-def masked(action: str, payload: Mapping[str, Any], hides: Hides = hides_nothing) -> dict[str, Any]:
-    """The payload as it may be stored and shown: without secrets."""
-    if action == "ChangeConfiguration" and _is(payload.get("key"), _MASKED_KEY) and "value" in payload:
-        return {**payload, "value": MASK}
-    return _without_secrets(payload, hides if action in _NESTED else None)
-
-
-def masked_response(action: str, response: Mapping[str, Any], hides: Hides = hides_nothing) -> dict[str, Any]:
-    """A station's answer as it may be stored and shown: without secrets that it should not have told."""
-    found = response.get("configurationKey")
-    if action == "GetConfiguration" and isinstance(found, list):
-        return {**response, "configurationKey": [_key_without_secret(entry) for entry in found]}
-    return _without_secrets(response, hides if action in _NESTED else None)
-
-
-def may_hold_secret(frame: str | bytes) -> bool:
-    """Whether a frame that has not been read yet may hold a secret in the clear."""
-    if not isinstance(frame, str):
-        return False
-    text = frame.lower()
-    return any(word in text for word in _SECRET_WORDS)
-
-
-#: actions of 2.x whose payloads may hold secrets at any depth
-_NESTED = frozenset({"GetVariables", "SetNetworkProfile", "SetVariables"})
-
-
-def _without_secrets(node: Mapping[str, Any], hides: Hides | None) -> dict[str, Any]:
-    """`hides`: None where no field can be a secret; a URL may hold a password in any action."""
-    variable = node.get("variable")
-    secret = (
-        hides is not None
-        and isinstance(variable, Mapping)
-        and (_is(variable.get("name"), _MASKED_VARIABLE) or hides(node))
-    )
-    return {
-        field: MASK
-        if hides is not None and (field in _SECRET_FIELDS or (secret and field == "attributeValue"))
-        else _below(child, hides)
-        for field, child in node.items()
-    }
-
-
-def _below(node: Any, hides: Hides | None) -> Any:
-    if isinstance(node, str):
-        return _PASSWORD.sub(rf"\g<user>{MASK}", node) if "://" in node else node
-    if isinstance(node, list):
-        return [_below(child, hides) for child in node]
-    return _without_secrets(node, hides) if isinstance(node, Mapping) else node
-
-
-def _key_without_secret(entry: Any) -> Any:
-    if isinstance(entry, dict) and _is(entry.get("key"), _MASKED_KEY) and entry.get("value") is not None:
-        return {**entry, "value": MASK}
-    return entry
-
-
-def _is(found: Any, name: str) -> bool:
-    """Names of a station's settings are the same in capital and small letters (CiString, identifierString)."""
-    return isinstance(found, str) and found.lower() == name
 
 
 def _breaks_rule(action: str, payload: Mapping[str, Any]) -> str:

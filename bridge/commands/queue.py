@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import structlog
 
-from bridge.commands.inputs import Hides, hides_nothing, masked, masked_response
 from bridge.commands.table import FOLDER, RESULT, Command
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, Refused, StationOffline
 from bridge.ocpp.outcomes import outcome
+from bridge.ocpp.secrets import Hides, hides_nothing, masked, masked_text
 from bridge.points.rows import Value
 from bridge.points.tree import Group, Quality, Sample, Tree, Update
 from bridge.points.values import MAX_TEXT, to_json
@@ -145,7 +145,7 @@ class CommandQueue:
                 connector=None if group is station else group.path.rpartition(".")[2],
                 action=command.action,
                 user=user,
-                payload=masked(command.action, payload, hides),
+                payload=masked(payload, hides),
                 requested=self._clock(),
                 number=number,
             )
@@ -190,7 +190,9 @@ class CommandQueue:
         try:
             response = await session.call(action, request.payload, lambda: self._show(request, "Sent"))
         except CallFailed as error:
-            return Done(state=_FAILURES.get(type(error), "Failed"), error=str(error), failure=error)
+            # what a station says of an error may repeat what it was sent
+            told = masked_text(str(error)) if isinstance(error, CallErrorAnswer) else str(error)
+            return Done(state=_FAILURES.get(type(error), "Failed"), error=told, failure=error)
         accepted, status = outcome(action, response)
         return Done(state="Accepted" if accepted else "Rejected", status=status, response=response)
 
@@ -201,7 +203,7 @@ class CommandQueue:
                 handle=request.handle,
                 state=done.state,
                 status=done.status or None,
-                response=masked_response(action, done.response, request.hides) or None,
+                response=masked(done.response, request.hides) or None,
                 error=done.error or None,
                 ended=self._clock(),
             )
@@ -218,7 +220,7 @@ class CommandQueue:
         now = self._clock()
         response = ""
         if done is not None and done.failure is None:
-            response = to_json(masked_response(request.command.action, done.response, request.hides))[:MAX_TEXT]
+            response = to_json(masked(done.response, request.hides))[:MAX_TEXT]
         values: dict[str, Value] = {
             "Status": done.status if done else "",
             "Response": response,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bridge.commands.personal import has_personal_answer, personal_inputs
 from bridge.ocpp.parameters import Parameter, addresses_connector, connector_fields, parameters
 from bridge.ocpp.versions import Version
 from bridge.points.rows import ZEROS, Argument, Enumeration, Method, Row, Type, Value
@@ -29,12 +30,15 @@ OUTPUTS = (
 class Command:
     """One action as a station or a connector offers it.
 
-    `filled` are the fields that the connector fills in, () at the station; they are no parameters there.
+    `filled` are the fields that the connector fills in, () at the station; they are no parameters there. `personal`
+    are the fields that may hold an id tag; `answers_personal`: the answer may.
     """
 
     action: str
     parameters: tuple[Parameter, ...]
     filled: tuple[str, ...]
+    personal: frozenset[str] = frozenset()
+    answers_personal: bool = False
 
     @property
     def folder(self) -> str:
@@ -53,7 +57,8 @@ def commands(version: Version, *, connector: bool) -> dict[str, Command]:
             continue
         filled = connector_fields(version, action) if connector else ()
         inputs = tuple(p for p in parameters(version, action) if p.field not in filled)
-        found[action] = Command(action, inputs, filled)
+        personal = personal_inputs(version, action)
+        found[action] = Command(action, inputs, filled, personal, has_personal_answer(version, action))
     return found
 
 
@@ -95,6 +100,7 @@ def _rows(command: Command, states: Enumeration) -> Iterator[Row]:
             kept=True,
             range=_range(parameter),
             source="written by a client",
+            personal=parameter.field in command.personal,
         )
     yield _point(command, REQUEST, Type.STRING, "The whole payload as JSON: writing it sends the command", True)
     yield _point(command, EXECUTE, Type.BOOLEAN, "Writing true sends the command with its parameters", True, False)
@@ -119,6 +125,7 @@ def _rows(command: Command, states: Enumeration) -> Iterator[Row]:
             initial=initial,
             kept=True,
             source="the command",
+            personal=(name == "Response" and command.answers_personal) or (name == "Error" and bool(command.personal)),
         )
 
 
@@ -144,6 +151,7 @@ def _point(
         kept=True,
         initial=initial,
         source="written by a client",
+        personal=name == REQUEST and bool(command.personal),
     )
 
 

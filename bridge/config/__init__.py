@@ -5,34 +5,45 @@ the variable, the key path (`ocpp.port`, `station[1].id`) and what was expected;
 """
 
 from bridge.config.load import load_config, weaknesses
+from bridge.config.ocpp_security import needs_plain_port, ocpp_weaknesses
+from bridge.config.opcua_security import trusts_everybody
 from bridge.config.tables import (
     SPOKEN_VERSIONS,
+    AreaConfig,
     Config,
     HandlersConfig,
     LogConfig,
     OcppConfig,
     OpcuaConfig,
     OpcuaLimitsConfig,
+    PkiConfig,
     Role,
     StationConfig,
     StationsConfig,
     StoreConfig,
+    TlsConfig,
     UserConfig,
 )
 
 __all__ = [
     "SPOKEN_VERSIONS",
+    "AreaConfig",
     "Config",
     "HandlersConfig",
     "LogConfig",
     "OcppConfig",
     "OpcuaConfig",
     "OpcuaLimitsConfig",
+    "PkiConfig",
     "Role",
     "StationConfig",
     "StationsConfig",
     "StoreConfig",
+    "TlsConfig",
     "UserConfig",
     "load_config",
+    "needs_plain_port",
+    "ocpp_weaknesses",
+    "trusts_everybody",
     "weaknesses",
 ]

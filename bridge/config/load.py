@@ -1,17 +1,18 @@
 """Reads config.toml, puts the environment's variables over it, and checks the whole."""
 
 import difflib
-import ipaddress
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import tomli
 from pydantic import ValidationError
 
+from bridge.config.ocpp_security import ocpp_contradictions, ocpp_openings, ocpp_weaknesses
+from bridge.config.opcua_security import opcua_openings, opcua_weaknesses, user_weaknesses
 from bridge.config.tables import Config
 from bridge.config.wording import Key, expectation, found, key_path
 from bridge.errors import Problem, ProjectError
@@ -34,6 +35,7 @@ def load_config(project: Project, environ: Mapping[str, str] | None = None) -> C
     except ValidationError as error:
         problems += [sources.problem(mistake["loc"], _what(mistake)) for mistake in _innermost(error)]
         raise ProjectError(problems) from None
+    problems += [sources.problem(key, what) for key, what in ocpp_contradictions(config)]
     if not config.allow_insecure:
         advice = "; allow_insecure = true if it is meant"
         problems += [sources.problem(key, what + advice) for key, what in _weak(config)]
@@ -43,8 +45,11 @@ def load_config(project: Project, environ: Mapping[str, str] | None = None) -> C
 
 
 def weaknesses(config: Config, file: str = "config.toml") -> list[Problem]:
-    """What leaves the bridge open to other machines, whether or not `allow_insecure` permits it."""
-    return [Problem(file, key_path(key), what) for key, what in _weak(config)]
+    """What leaves the bridge open to other machines, whether or not `allow_insecure` permits it, and what less so."""
+    found = itertools.chain(
+        _weak(config), ocpp_weaknesses(config), opcua_weaknesses(config), user_weaknesses(config), _unprotected(config)
+    )
+    return [Problem(file, key_path(key), what) for key, what in found]
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def _put(raw: dict[str, Any], key: Key, value: Any) -> None:
 
 
 def _duplicates(raw: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
-    for table, name in (("station", "id"), ("user", "name")):
+    for table, name in (("station", "id"), ("area", "path"), ("user", "name")):
         rows = raw.get(table)
         seen: dict[str, int] = {}
         for index, row in enumerate(rows if isinstance(rows, list) else []):
@@ -128,23 +133,17 @@ def _duplicates(raw: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
 
 
 def _weak(config: Config) -> Iterator[tuple[Key, str]]:
-    ocpp, opcua = config.ocpp, config.opcua
-    if not _is_loopback(ocpp.host) and ocpp.security_profile == 0:
-        yield ("ocpp", "security_profile"), f"0 lets anyone who reaches {ocpp.host} be any station"
-    host = urlsplit(opcua.endpoint).hostname or ""
-    if _is_loopback(host):
-        return
-    if opcua.anonymous in ("operator", "engineer"):
-        yield ("opcua", "anonymous"), f'"{opcua.anonymous}" lets anyone who reaches {host} write'
-    if "None" in opcua.security:
-        yield ("opcua", "security"), f'"None" leaves the traffic of {host} unsigned and unencrypted'
+    yield from ocpp_openings(config)
+    yield from opcua_openings(config)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+def _unprotected(config: Config) -> Iterator[tuple[Key, str]]:
+    if config.handlers.isolation == "inline":
+        yield ("handlers", "isolation"), '"inline" lets a script that hangs or fails take the bridge with it'
+    elif not config.handlers.memory:
+        yield ("handlers", "memory"), "0 lets a script take all memory"
+    if config.log.level == "debug":
+        yield ("log", "level"), '"debug" writes every message to the log, with the drivers\' id tags'
 
 
 def _innermost(error: ValidationError) -> list[Any]:

@@ -1,11 +1,11 @@
 """The tables of config.toml, each with its keys, their types, ranges and defaults."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from argon2 import extract_parameters
 from argon2.exceptions import InvalidHashError
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from bridge.config.wording import found, listed
 
@@ -14,7 +14,7 @@ SPOKEN_VERSIONS = ("2.1", "2.0.1", "1.6")
 
 _INT32 = 2**31 - 1
 
-Role = Literal["observer", "operator", "engineer"]
+Role = Literal["observer", "operator", "engineer", "admin"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -23,10 +23,48 @@ Count = Annotated[int, Field(ge=1, le=_INT32)]
 Interval = Annotated[float, Field(ge=1, le=3_600_000, allow_inf_nan=False)]
 
 
+def _in_folder(name: str) -> str:
+    if "/" in name or "\\" in name:
+        raise ValueError(f"expected the name of a file in handlers/, found {found(name)}")
+    return name
+
+
+Script = Annotated[Name, AfterValidator(_in_folder)]
+
+
 class Table(BaseModel):
     """A table of config.toml. Strict: a number in quotes is a mistake, an unknown key too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class TlsConfig(Table):
+    """[ocpp.tls]: the same with TLS, where there are certificates (OCPP security profiles 2 and 3)."""
+
+    host: str = ""
+    port: int = Field(9443, ge=0, le=65535)
+    certificates: tuple[Name, ...] = Field((), strict=False)
+    keys: tuple[Name, ...] = Field((), strict=False, validate_default=True)
+    client_ca: str = ""
+    crl: str = ""
+
+    @field_validator("keys")
+    @classmethod
+    def _keys(cls, keys: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        certificates = info.data.get("certificates", ())
+        if len(keys) != len(certificates):
+            raise ValueError(f"expected a key for each of the {len(certificates)} certificates, found {len(keys)}")
+        return keys
+
+
+class PkiConfig(Table):
+    """[pki]: who signs the certificates that stations ask for (SignCertificate)."""
+
+    sign: Literal["auto", "ask", "never"] = "auto"
+    organization: str = ""
+    days: int = Field(365, ge=1, le=3650)
+    command: tuple[Name, ...] = Field((), strict=False)
+    timeout: Positive = 30
 
 
 class OcppConfig(Table):
@@ -36,7 +74,7 @@ class OcppConfig(Table):
     port: int = Field(9000, ge=0, le=65535)
     path: str = "/ocpp"
     versions: tuple[str, ...] = Field(SPOKEN_VERSIONS, min_length=1, strict=False)
-    default_version: str = ""
+    default_version: str = "1.6"
     security_profile: int = Field(0, ge=0, le=3)
     heartbeat_interval: int = Field(300, ge=1, le=_INT32)
     boot_retry_interval: int = Field(30, ge=1, le=_INT32)
@@ -49,7 +87,9 @@ class OcppConfig(Table):
     max_message_size: int = Field(1_048_576, ge=1024, le=_INT32)
     max_message_rate: NotNegative = 500
     compression: bool = False
+    max_connections_per_address: int = Field(20_000, ge=0, le=_INT32)
     max_clock_skew: NotNegative = 300
+    tls: TlsConfig = TlsConfig()
 
     @field_validator("path")
     @classmethod
@@ -73,18 +113,12 @@ class OcppConfig(Table):
             raise ValueError(f'expected "" or one of ocpp.versions ({listed(offered)}), found {found(version)}')
         return version
 
-    @field_validator("security_profile")
-    @classmethod
-    def _security_profile(cls, profile: int) -> int:
-        if profile > 1:
-            raise ValueError(f"this version offers no TLS: expected 0 or 1, found {profile}")
-        return profile
-
 
 class StationsConfig(Table):
     """[stations]: what happens to a station that is not declared."""
 
     unknown: Literal["accept", "pending", "reject", "refuse"] = "accept"
+    max_unknown: Count = 10_000
 
 
 class StationConfig(Table):
@@ -93,6 +127,9 @@ class StationConfig(Table):
     id: Annotated[str, Field(min_length=1, max_length=48)]
     area: str = ""
     connectors: int = Field(0, ge=0, le=1000)
+    profile: str = ""
+    security_profile: int = Field(-1, ge=-1, le=3)
+    scripts: tuple[Script, ...] = Field((), strict=False)
 
     @field_validator("id")
     @classmethod
@@ -109,10 +146,18 @@ class StationConfig(Table):
         return area
 
 
+class AreaConfig(Table):
+    """[[area]]: the chain of scripts of the stations in an area, and in the areas below it."""
+
+    path: Name
+    scripts: tuple[Script, ...] = Field((), strict=False)
+
+
 class OpcuaLimitsConfig(Table):
     """[opcua.limits]: how much HMIs may ask for and hold. Sizes in bytes, intervals in milliseconds."""
 
     max_connections: Count = 500
+    max_connections_per_address: Count = 200
     max_sessions: Count = 100
     max_subscriptions: Count = 1_000
     max_subscriptions_per_session: Count = 100
@@ -140,14 +185,20 @@ class OpcuaLimitsConfig(Table):
     max_backlog: int = Field(67_108_864, ge=65_536, le=_INT32)
 
 
+Policy = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
+
+
 class OpcuaConfig(Table):
     """[opcua]: the server that HMIs connect to."""
 
     endpoint: str = "opc.tcp://127.0.0.1:4840/ocpp-bridge"
-    security: tuple[Literal["None", "Basic256Sha256"], ...] = Field(
-        ("None", "Basic256Sha256"), min_length=1, strict=False
+    security: tuple[Policy, ...] = Field(
+        ("None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"), min_length=1, strict=False
     )
-    anonymous: Literal["none", "observer", "operator", "engineer"] = "operator"
+    trust: Literal["auto", "list", "any"] = "auto"
+    anonymous: Literal["none", "observer", "operator", "engineer", "admin"] = "operator"
+    plain_passwords: bool = False
+    hide_id_tags: bool = True
     initial_values: bool = False
     limits: OpcuaLimitsConfig = OpcuaLimitsConfig()
 
@@ -178,22 +229,30 @@ class UserConfig(Table):
             extract_parameters(value)
         except InvalidHashError:
             # not shown: what stands here by mistake is likely the password itself
-            raise ValueError("expected an argon2 hash, as `ocpp-bridge user add` prints it") from None
+            raise ValueError("expected an argon2 hash, as `ocpp-bridge user add --print` prints it") from None
         return value
 
 
 class HandlersConfig(Table):
     """[handlers]: the chain of scripts, in the order in which they are asked."""
 
-    scripts: tuple[Name, ...] = Field(("default.py",), strict=False)
+    scripts: tuple[Script, ...] = Field(("default.py",), strict=False)
     timeout: Positive = 5
     on_error: Literal["next", "reject"] = "next"
+    isolation: Literal["process", "inline"] = "process"
+    memory: int = Field(512, ge=0, le=1_048_576)
+    max_failures: int = Field(10, ge=0, le=_INT32)
+    pause: Positive = 300
+    settings: dict[str, dict[str, Any]] = {}
 
 
 class StoreConfig(Table):
-    """[store]: the database file, relative to the project folder."""
+    """[store]: the database file, relative to the project folder, and how many days it keeps what (0: for ever)."""
 
     path: Name = "bridge.db"
+    keep_log: int = Field(400, ge=0, le=36_500)
+    keep_events: int = Field(365, ge=0, le=36_500)
+    audit_entries: int = Field(1_000_000, ge=1_000, le=_INT32)
 
 
 class LogConfig(Table):
@@ -208,8 +267,10 @@ class Config(Table):
 
     allow_insecure: bool = False
     ocpp: OcppConfig = OcppConfig()
+    pki: PkiConfig = PkiConfig()
     stations: StationsConfig = StationsConfig()
     station: tuple[StationConfig, ...] = Field((), strict=False)
+    area: tuple[AreaConfig, ...] = Field((), strict=False)
     opcua: OpcuaConfig = OpcuaConfig()
     user: tuple[UserConfig, ...] = Field((), strict=False)
     handlers: HandlersConfig = HandlersConfig()

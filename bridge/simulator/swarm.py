@@ -24,7 +24,8 @@ class Simulator:
     """Simulated stations against the central system at `url` (`ws://host:port/path`, the id is added).
 
     Their ids are `<prefix>0001`, `<prefix>0002` …; `ocpp` is the version of all, or several that they have in turn;
-    `settings` are more fields of SimulatedStation, the same for all. They connect `connect_rate` a second.
+    `settings` are more fields of SimulatedStation, the same for all. They connect `connect_rate` a second. `tls`: whom
+    they trust, and the certificate that they show, where the URL is wss.
     `on_event(station, event, detail)` is told what happens: connected, disconnected, boot, started, stopped, refused,
     command, reset, delayed, error.
     """
@@ -41,6 +42,7 @@ class Simulator:
         connect_rate: float = 100.0,
         ocpp: Version | Sequence[Version] = "1.6",
         on_event: OnEvent | None = None,
+        tls: ssl.SSLContext | None = None,
         **settings: Any,
     ) -> None:
         self.counters = Counters()
@@ -53,6 +55,7 @@ class Simulator:
         self._url = url
         self._connect_rate = connect_rate
         self._on_event = on_event
+        self._tls = tls
 
     async def run(self, duration: float | None = None) -> None:
         """Runs for so many seconds, or until it is cancelled."""
@@ -64,7 +67,7 @@ class Simulator:
             return
 
     async def _run_all(self, stations: Iterable[SimulatedStation]) -> None:
-        tls = ssl.create_default_context() if self._url.startswith("wss:") else None  # slow to make
+        tls = (self._tls or ssl.create_default_context()) if self._url.startswith("wss:") else None  # slow to make
         async with asyncio.TaskGroup() as tasks:
             for settings in stations:
                 kind, opener = STATIONS[settings.ocpp]

@@ -7,17 +7,23 @@ from typing import Any, Protocol
 
 import structlog
 
-from bridge.commands.inputs import Hides, masked
-from bridge.errors import CallFailed, CallTimeout, StationOffline
+from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, StationOffline
+from bridge.ocpp.echoes import frame_without, secrets_in, without
 from bridge.ocpp.peer import Peer
+from bridge.ocpp.secrets import Hides, masked
 from bridge.station.context import Context, Dialect
 from bridge.station.known import Known
 
 log = structlog.get_logger()
 
+_NOTHING: frozenset[str] = frozenset()
+
 
 class Link(Protocol):
-    """The websocket of a session."""
+    """The websocket of a session. profile: its security profile; certificate_ends: Unix seconds, of the station's."""
+
+    profile: int
+    certificate_ends: float | None
 
     @property
     def remote(self) -> str:
@@ -31,6 +37,12 @@ class Link(Protocol):
 
     def after(self, work: Callable[..., None], *arguments: object) -> None:
         """Calls `work`, which must not raise, once what was written until now has gone out."""
+
+    def hold(self) -> None:
+        """Takes nothing more from the station until `release`, which may come at any time."""
+
+    def release(self) -> None:
+        """Goes on."""
 
     def close(self, code: int, reason: str) -> None:
         """Begins to close the connection; returns at once."""
@@ -49,12 +61,15 @@ class Calls:
         self._waiting: tuple[str, asyncio.Future[dict[str, Any]]] | None = None
         self._closed = False
         self._shows_frames = log.is_enabled_for(logging.DEBUG)
-        self.triggered: frozenset[str] = frozenset()
+        self.triggered = _NOTHING
+        self._secrets: frozenset[str] = _NOTHING  # of the last CALL that had any: a late answer may repeat them
 
     def write(self, text: str, shown: str = "") -> None:
         """Sends a frame, which the log shows as `shown` where it holds a secret. Raises StationOffline."""
         if self._shows_frames:
             log.debug("frame.sent", station=self._known.id, frame=shown or text)
+        if self._known.tap is not None:
+            self._known.tap("out", text)
         self._known.sent += 1
         self._link.write(text)
 
@@ -73,9 +88,11 @@ class Calls:
         async with self._turn:
             self._check_open()
             outgoing = self._peer.call(action, payload)
+            self._secrets = secrets_in(payload, self._known.hides) or self._secrets
             future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
             self._waiting = outgoing.id, future
-            self.triggered |= self._dialect.triggered(action, payload)  # may come before the answer is looked at
+            if more := self._dialect.triggered(action, payload):
+                self.triggered |= more  # may come before the answer is looked at
             try:
                 async with asyncio.timeout(self._context.settings.call_timeout):
                     await self._link.drain()  # or CALLs that time out would pile up before a station that reads nothing
@@ -96,10 +113,17 @@ class Calls:
         """The station has answered."""
         if self._waiting is None or self._waiting[0] != message_id or self._waiting[1].done():
             return
-        if isinstance(result, CallFailed):
+        if isinstance(result, CallErrorAnswer):
+            description, details = without(result.description, self._secrets), without(result.details, self._secrets)
+            self._waiting[1].set_exception(CallErrorAnswer(result.code, description, details))
+        elif isinstance(result, CallFailed):
             self._waiting[1].set_exception(result)
         else:
-            self._waiting[1].set_result(result)
+            self._waiting[1].set_result(without(result, self._secrets) if self._secrets else result)
+
+    def told(self, frame: str | bytes) -> str | bytes:
+        """A frame of the station as log and recording may have it: no secret that the station has been sent."""
+        return frame_without(frame, self._secrets) if self._secrets else frame
 
     def _check_open(self) -> None:
         if self._closed:
@@ -114,5 +138,5 @@ class Calls:
 
 def _shown(action: str, payload: Mapping[str, Any], hides: Hides) -> str:
     """What the log shows of a CALL with a secret in it; "" for one without."""
-    hidden = masked(action, payload, hides)
+    hidden = masked(payload, hides)
     return f"{action} {hidden}" if hidden != payload else ""

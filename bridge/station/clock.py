@@ -22,6 +22,11 @@ class StationClock:
         """Takes an estimate of before a restart. The first message may be an old one, which says little."""
         self._before = offset
 
+    def shift(self, seconds: float) -> None:
+        """The station's timestamps are read otherwise from now on, by so many seconds more."""
+        self._best = None if self._best is None else self._best + seconds
+        self._before = None if self._before is None else self._before + seconds
+
     @property
     def offset(self) -> float | None:
         """The station's clock minus ours in seconds; None before the first timestamp."""

@@ -1,20 +1,19 @@
 """Configuration.<Key>: a station's own settings as points, filled by what it answers to commands."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from bridge.ocpp.echoes import public
+from bridge.ocpp.secrets import is_secret
 from bridge.points.rows import Row, Type
 from bridge.points.tree import Tree, Update
 from bridge.points.values import coerce
 from bridge.station.known import Known
+from bridge.station.profiles.targets import key_name
 
 FOLDER = "Configuration"
-#: in small letters: capitals make no other key (OCPP 1.6 §7, CiString)
-SECRET_KEYS = frozenset({"authorizationkey"})
 #: characters; OCPP itself allows 50
 MAX_KEY = 200
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def configuration_row(name: str, *, writable: bool) -> Row:
@@ -46,11 +45,14 @@ def take_change(known: Known, tree: Tree, payload: Mapping[str, Any], response: 
     """Takes in an accepted ChangeConfiguration; what needs a reboot first shows when the station reports it."""
     if response.get("status") == "Accepted":
         set_key(known, tree, payload["key"], payload["value"], now, writable=True)
+    elif response.get("status") == "RebootRequired":
+        slot = known.points.slot("State.RebootRequired")
+        tree.apply(known.points, [Update(slot, True)] if slot is not None else [], now)
 
 
 def set_key(known: Known, tree: Tree, key: str, value: Any, now: float, *, writable: bool) -> None:
     """Shows the value of a key; makes its point the first time. A secret's value is never shown."""
-    name = _UNSAFE.sub("_", key)
+    name = key_name(key)
     if not all(name.split(".")) or len(name) > MAX_KEY:
         return  # it makes no path
     if name != key:
@@ -58,5 +60,9 @@ def set_key(known: Known, tree: Tree, key: str, value: Any, now: float, *, writa
     slot = known.points.extend(configuration_row(name, writable=writable))
     if slot is None:
         return
-    text = "" if key.lower() in SECRET_KEYS else coerce(known.points.row(slot), value)
+    text = "" if is_secret(key) else coerce(known.points.row(slot), value)
+    if isinstance(text, str):
+        text = public(text)
     tree.apply(known.points, [Update(slot, text, now)], now)
+    if known.provision is not None:
+        known.provision.heard(known.points.row(slot).key)

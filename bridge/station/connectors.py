@@ -37,7 +37,7 @@ class Connectors:
         """The points of a connector of an EVSE (OCPP 2.x); EVSE 0 is the station itself."""
         if place.evse == 0:
             return known.points
-        number = place.connector or choose(known.outlets(place.evse))
+        number = place.connector or choose(known.outlets(place.evse)) or 1
         return self._made(known, connector_name(place.evse, number))
 
     def named(self, known: Known, name: str) -> Group | None:

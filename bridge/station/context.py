@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -13,6 +14,7 @@ from bridge.points.rows import Value
 from bridge.points.tree import Group, Tree, Update
 from bridge.scripting import Runner
 from bridge.station.known import Known
+from bridge.station.profiles.settings import Validation
 from bridge.station.v2.addressing import Place
 from bridge.station.v2.device_model import Catalogue
 from bridge.store.store import Store
@@ -23,8 +25,12 @@ Clock = Callable[[], float]
 @dataclass(slots=True)
 class Context:
     """Shared by all sessions. `clock` gives Unix seconds, `monotonic` seconds that no change of the clock moves;
-    `booted` hears of every boot that was accepted. `catalogue` is what 2.x stations' device models share, `outlet`
-    finds the points of an EVSE or of one of its connectors.
+    `booting` has the last word about what a boot is answered, `booted` hears of every boot that was answered.
+    `catalogue` is what 2.x stations' device models share, `unkept` are those whose model has changed since it was given
+    to the store. `outlet` finds the points of an EVSE or of one of its
+    connectors. `listen` sets the tap of a station that has connected. `least_profile` is the lowest security profile
+    that a station may connect with, `best_profile` the highest that it can.
+    `sign_certificate` takes a SignCertificate and gives the status of its answer.
     """
 
     tree: Tree
@@ -32,16 +38,27 @@ class Context:
     runner: Runner
     settings: OcppConfig
     clock: Clock
+    booting: Callable[[Known, str], str] = lambda known, status: status
     booted: Callable[[Known], None] = lambda known: None
     monotonic: Clock = time.monotonic
+    listen: Callable[[Known], None] = lambda known: None
     background: set[asyncio.Task[None]] = field(default_factory=set)
     catalogue: Catalogue = field(default_factory=Catalogue)
+    unkept: set[Known] = field(default_factory=set)
+    least_profile: Callable[[str], int] = lambda identity: 0
+    login_key: bytes = b""  # of the marks of passwords, see credentials
+    best_profile: int = 3
+    sign_certificate: Callable[[Known, Mapping[str, Any], float], Awaitable[str]] | None = None
     outlet: Callable[[Known, Place], Group | None] = lambda known, place: None
 
     def set_points(self, group: Group, values: Mapping[str, Value]) -> None:
         """Sets points by key, now; those that the group does not have are passed over."""
         slots = ((group.slot(key), value) for key, value in values.items())
         self.tree.apply(group, [Update(slot, value) for slot, value in slots if slot is not None], self.clock())
+
+    def validation(self, known: Known) -> Validation:
+        """How a station's messages are judged: as its profile says, else as the configuration does."""
+        return known.settings.validation or self.settings.validation
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs something beside the session, such as reading a station's configuration after its boot."""
@@ -55,11 +72,15 @@ class Answer(msgspec.Struct, frozen=True):
 
     `group` is what the message speaks of; None: nothing that is shown, so its rows are not applied.
     `then` is what the rows cannot say; it gets the station's own time of the message, None if it gave none.
+    `problem` is what was wrong with the message though it is answered, `meant` the fields that take the place of its
+    own in what is shown.
     """
 
     payload: Mapping[str, Any]
     group: Group | None
     then: Callable[[float | None], None] | None = None
+    problem: str = ""
+    meant: Mapping[str, Any] = MappingProxyType({})
 
 
 class Quick(NamedTuple):

@@ -6,17 +6,27 @@ from typing import Any, Protocol
 
 from bridge.points.tree import Group, Station
 from bridge.station.clock import StationClock
+from bridge.station.conformance import Conformance
 from bridge.station.model import Model
+from bridge.station.profiles.provision import Provision
+from bridge.station.profiles.settings import DEFAULT, Settings
+from bridge.station.recording.recorder import Tap
 from bridge.station.v2.addressing import Outlet, parse_name
 from bridge.station.v2.memory import Memory
 from bridge.store.records import StationRecord
 
 
 class Connection(Protocol):
-    """A station's open connection (session.Session), as the rest of this room needs it."""
+    """A station's open connection (session.Session), as the rest of this room needs it. `was_read`: its configuration
+    has been asked for.
+    """
 
     registration: str
     overruled: str
+    was_read: bool
+
+    @property
+    def profile(self) -> int: ...
 
     async def ended(self) -> None: ...
 
@@ -30,12 +40,22 @@ class Connection(Protocol):
 
     def replaced(self) -> None: ...
 
+    def removed(self) -> None: ...
 
-@dataclass(frozen=True, slots=True)
+    def adopt(self, settings: Settings) -> None: ...
+
+
+#: Status.State of a connector with a car: Occupied as it is reported, and what it was last shown as before a restart
+OCCUPIED = frozenset({"Occupied", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
+
+
+@dataclass(slots=True, eq=False)
 class Running:
     """A transaction that runs. `group` is its connector, None where that cannot be shown as points.
 
-    `lost`: the station has no transaction there any more, and its stop has not come yet.
+    `lost`: the station has no transaction there any more, and its stop has not come yet. start_time: Unix seconds by
+    the station's clock, None where it is not known any more. `named`: the station may have used its id, so it knows
+    it; only of one that has just begun it is certain that it has not.
     """
 
     id: int
@@ -43,6 +63,8 @@ class Running:
     meter_start: float
     id_tag: str
     lost: bool = False
+    start_time: float | None = None
+    named: bool = True
 
 
 class Known:
@@ -51,6 +73,7 @@ class Known:
     __slots__ = (
         "clock",
         "configuration",
+        "conformance",
         "connections",
         "heard",
         "interval",
@@ -62,13 +85,17 @@ class Known:
         "numbered",
         "points",
         "policy",
+        "provision",
         "received",
         "record",
+        "removed",
         "running",
         "sent",
         "session",
+        "settings",
         "slowed",
         "stale",
+        "tap",
         "unsaved",
     )
 
@@ -85,6 +112,7 @@ class Known:
         self.leaving: Connection | None = None  # whose connection has closed, but not all that it has begun is done
         self.running: dict[int, Running] = {}
         self.configuration: dict[str, str] = {}  # point's name → the station's key, where they differ
+        self.conformance = Conformance()
         self.received = 0
         self.sent = 0
         self.connections = 0
@@ -96,11 +124,29 @@ class Known:
         self.heard = 0.0  # the same by a clock that nobody sets
         self.stale = False
         self.slowed: float | None = None  # when it was last made to wait for sending too much, by that clock
+        self.settings: Settings = DEFAULT  # of its profile
+        self.tap: Tap | None = None  # hears its frames while it is recorded
+        self.provision: Provision | None = None  # what its profile wants it to be set to
+        self.removed = False  # by the operator: nothing of it is stored any more
         self.unsaved = False  # the disk refused what was decided about the station
 
     @property
     def id(self) -> str:
         return self.record.id
+
+    @property
+    def is_connected(self) -> bool:
+        return self.session is not None
+
+    @property
+    def spoken(self) -> str:
+        """The OCPP version that it speaks."""
+        return self.model.version.name
+
+    @property
+    def introduction(self) -> Mapping[str, Any]:
+        """What was decided about it, and what it said of itself when it booted."""
+        return {"registration": self.record.registration, "boot": self.record.boot}
 
     @property
     def registration(self) -> str:
@@ -111,6 +157,15 @@ class Known:
         """Replaces fields of the record; returns the new one."""
         self.record = replace(self.record, **changes)  # type: ignore[arg-type]
         return self.record
+
+    def use(self, settings: Settings) -> None:
+        """Its messages are read so from now on."""
+        if settings is not self.settings:
+            if self.received:  # what was reckoned before a restart was so by the profile of then
+                self.clock.shift(self.settings.clock_offset - settings.clock_offset)
+            self.settings = settings
+            if self.session is not None:
+                self.session.adopt(settings)
 
     def overrule(self) -> None:
         """What was just decided about a connected station holds for commands and tokens before it learns of it."""
@@ -154,8 +209,8 @@ class Known:
             place = parse_name(name)
             if place is not None and place.evse == evse and place.connector is not None:
                 report = None if self.memory is None else self.memory.reported.get(name)
-                occupied = report is not None and report.status == "Occupied"
-                found.append(Outlet(place.connector, self.charges_at(group), occupied))
+                status = group.value("Status.StateText") if report is None else report.status
+                found.append(Outlet(place.connector, self.charges_at(group), status in OCCUPIED))
         return found
 
     def running_at(self, group: Group) -> Running | None:

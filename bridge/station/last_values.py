@@ -17,6 +17,7 @@ class LastValues:
 
     def __init__(self, tree: Tree, store: Store) -> None:
         self._store = store
+        self._tree = tree
         self._changed: dict[Group, None] = {}  # in the order of their first change
         self._written = 0.0  # Unix seconds of the last flush
         tree.listeners.append(self._note)
@@ -27,6 +28,7 @@ class LastValues:
 
     async def flush(self, now: float) -> None:
         """Hands what has changed since the last time to the store, a slice at a time. `now`: Unix seconds."""
+        self._written = self._written if self._written <= now else 0.0  # the clock was set back
         groups = list(self._changed)
         for start in range(0, len(groups), SLICE):
             # one slice leaves the notes at a time: what a stop interrupts is left for flush_all
@@ -48,8 +50,10 @@ class LastValues:
             self._store.put_values_soon(records)
 
     def _record(self, group: Group) -> GroupRecord | None:
+        if group.station is None or self._tree.stations.get(group.station.path) is not group.station:
+            return None  # the station has been removed since
         values = group.last_values()
-        away = group.station is not None and group.station.online_since is None
+        away = group.station.online_since is None
         if away and all(server_time < self._written for *_, server_time in values):
             return None  # the station went and its values became uncertain, but they are in the store already
         if any(group.value(key) is not None for key in PRIVATE):

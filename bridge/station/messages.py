@@ -8,7 +8,7 @@ import structlog
 from bridge.errors import OcppError
 from bridge.ocpp.peer import ReceivedCall, ReceivedQuick
 from bridge.points.table import MessageSpec
-from bridge.points.tree import Group, Update
+from bridge.points.tree import Group
 from bridge.points.values import parse_time
 from bridge.station.context import Answer, Context, Dialect, Quick
 from bridge.station.known import Known
@@ -47,12 +47,17 @@ class Messages:
             log.exception("tree.failed", station=known.id)
 
     def _count_invalid(self, reason: str) -> None:
-        group, now = self._known.points, self._context.clock()
-        count, last = group.slot("State.InvalidMessages"), group.slot("State.LastError")
-        if count is not None and last is not None:
-            before = group.sample(count).value
-            number = (before if isinstance(before, int) else 0) + 1 & 0xFFFFFFFF
-            self._context.tree.apply(group, [Update(count, number), Update(last, reason)], now)
+        known = self._known
+        known.conformance.deviates(known.received)
+        before = known.points.value("State.InvalidMessages")
+        self._context.set_points(
+            known.points,
+            {
+                "State.InvalidMessages": (before if isinstance(before, int) else 0) + 1 & 0xFFFFFFFF,
+                "State.LastError": reason,
+                "State.Conformance": known.conformance.share(known.received),
+            },
+        )
 
     def complain_of(self, call: ReceivedCall, reason: str) -> None:
         """The same of a CALL, unless it was counted when it came."""
@@ -73,6 +78,8 @@ class Messages:
         field = spec.connector
         if not field:
             return self._known.points
+        if call.payload.get(field) is None:
+            self.complain_of(call, f"{field} is missing")
         try:
             number = self._dialect.connector_number(self._known, call.payload, field)
         except OcppError as error:
@@ -104,6 +111,8 @@ class Messages:
 
     def show(self, call: ReceivedCall, answer: Answer, now: float) -> None:
         """Lets the message change the tree, after it was answered: the station never waits for that."""
+        if answer.problem:
+            self.complain_of(call, answer.problem)
         if answer.group is None:
             return
         try:
@@ -124,6 +133,8 @@ class Messages:
     def _apply(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> None:
         known, action = self._known, call.action
         payload, field = self.complete(call), self._model.messages[action].time
+        if answer.meant:
+            payload = {**payload, **answer.meant}
         time, problem = self._time(payload.get(field), now) if field else (None, "")
         part = self._model.station if group is known.points else self._model.connector
         updates, unread = part.bindings.updates(action, payload, time, None if problem else now)
@@ -134,8 +145,7 @@ class Messages:
         if answer.then is not None:
             answer.then(time)
         if problem or unread or left:
-            for reason in filter(None, (problem or unread, left)):
-                self.complain_of(call, reason)
+            self.complain_of(call, "; ".join(filter(None, (problem or unread, left))))
 
     def _time(self, stamp: Any, now: float) -> tuple[float | None, str]:
         """The station's own time of a message, None where it cannot be believed or read."""

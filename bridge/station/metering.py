@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import msgspec
+
+from bridge.points.measurands import in_order
 from bridge.points.rows import Value
-from bridge.points.tree import Group, Update
+from bridge.points.tree import Group, Quality, Update
 from bridge.points.values import MAX_TEXT, to_json
 from bridge.station import transactions
 from bridge.station.context import Context
@@ -18,11 +21,16 @@ def take_meter_values(
     `transaction` is the id that the message names. A telegram that was kept while the station was offline does
     not replace newer values (points.tree).
     """
+    raw = to_json(meter_values)
     updates, latest, register, problem = known.model.measurands.telegram(
-        group, meter_values, lambda stamp: known.clock.heard(stamp, now)
+        group, in_order(meter_values, raw), lambda stamp: known.clock.heard(stamp, now)
     )
-    about = _about(known, group, to_json(meter_values), latest or now, register, transaction)
+    about = _about(known, group, raw, latest or now, register, transaction)
     updates += [Update(slot, value, latest) for slot, value in about]
+    if register is not None and _is_negative(about):
+        backwards = f"{register:g} Wh is less than at the start of the transaction"
+        problem = "; ".join(filter(None, (problem, backwards)))
+        updates[-1] = updates[-1]._replace(quality=Quality.SUBNORMAL)
     context.tree.apply(group, updates, now)
     return problem
 
@@ -49,11 +57,20 @@ def take_telegram(
     time = known.clock.heard(stamp, now)
     slots: list[int] = [*known_slots]
     all_values: list[Value] = [*values]
-    for slot, value in _about(known, group, raw, time or now, register, transaction):
+    about = _about(known, group, raw, time or now, register, transaction)
+    if register is not None and _is_negative(about):
+        return False
+    for slot, value in about:
         slots.append(slot)
         all_values.append(value)
     context.tree.apply_telegram(group, slots, all_values, time, now)
     return True
+
+
+def _is_negative(about: list[tuple[int, Value]]) -> bool:
+    """Whether a transaction's energy, which comes last, is below zero."""
+    energy = about[-1][1]
+    return type(energy) is float and energy < 0
 
 
 def _about(
@@ -63,7 +80,7 @@ def _about(
     slots = group.layout.index
     values: list[tuple[int, Value]] = [
         (slots["MeterValues.Time"], time),
-        (slots["MeterValues.Raw"], raw[:MAX_TEXT]),
+        (slots["MeterValues.Raw"], raw if len(raw) <= MAX_TEXT else raw_of(raw)),
     ]
     running = known.running_at(group)
     if running is None and transaction is not None:
@@ -71,3 +88,35 @@ def _about(
     if running is not None and transaction in (None, running.id) and (transaction or register is not None):
         values += transactions.running_values(running, group, register)
     return values
+
+
+def raw_of(text: str) -> str:
+    """A MeterValue array as MeterValues.Raw shows it: what a point has no room for is left out, whole sampled values
+    first, so that it stays JSON.
+    """
+    if len(text) <= MAX_TEXT:
+        return text
+    kept: list[str] = []
+    room = MAX_TEXT - 2
+    entries = msgspec.json.decode(text)
+    for entry in entries if isinstance(entries, list) else []:
+        shorter = to_json(entry if len(to_json(entry)) < room else _shortened(entry, room - 1))
+        if len(shorter) < room:
+            room -= len(shorter) + 1
+            kept.append(shorter)
+    return f"[{','.join(kept)}]"
+
+
+def _shortened(entry: Any, room: int) -> Any:
+    """As many of a MeterValue's sampled values as there is room for."""
+    samples = entry.get("sampledValue") if isinstance(entry, dict) else None
+    if not isinstance(samples, list):
+        return entry
+    short: dict[str, Any] = {**entry, "sampledValue": []}
+    room -= len(to_json(short))
+    for sample in samples:
+        room -= len(to_json(sample)) + 1
+        if room < 0:
+            break
+        short["sampledValue"].append(sample)
+    return short

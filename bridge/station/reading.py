@@ -1,7 +1,5 @@
 """Reads the configuration of stations into points, beside everything else."""
 
-from weakref import WeakSet
-
 import structlog
 
 from bridge.errors import CallFailed
@@ -21,7 +19,6 @@ class ConfigurationReader:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._reading: set[Connection] = set()  # whose configuration is being read
-        self._asked: WeakSet[Connection] = WeakSet()  # whose configuration has been read, or would not be
 
     def booted(self, known: Known) -> None:
         """A boot was accepted: reads the station's configuration into points, beside everything else."""
@@ -45,13 +42,13 @@ class ConfigurationReader:
                 self._reading.discard(session)
 
         self._reading.add(session)  # a station that boots over and over does not make them pile up
-        self._asked.add(session)
+        session.was_read = True
         self._context.spawn(read(session))
 
     def read_late(self, known: Known, session: Connection, now: float) -> None:
         """A station that has not booted since the bridge started: its device model is not known yet (OCPP 2.x)."""
         since = known.points.online_since
-        if since is None or now - since <= READ_AFTER or session in self._asked:
+        if since is None or now - since <= READ_AFTER or session.was_read:
             return
         if session.registration == "Accepted" and known.model.version.name != "1.6":
             self.booted(known)

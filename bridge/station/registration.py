@@ -24,8 +24,9 @@ async def answer_boot(
 ) -> tuple[str, int]:
     """Status and interval (s) of the answer to a boot.
 
-    A script's decision counts, for this boot; else Config.RegistrationStatus, which is kept in the store. The
-    interval of a station that isn't accepted is the time until it may ask again (OCPP 1.6 §4.2).
+    A script's decision counts, for this boot; else Config.RegistrationStatus, which is kept in the store. A station
+    that is accepted is Pending all the same while it has to be configured first (`Context.booting`). The interval of
+    one that isn't told so is the time until it may ask again (OCPP 1.6 §4.2).
     """
     status = decided.status if decided else known.registration
     kept = known.record.registration if decided else status  # what a script decides is not an operator's decision
@@ -33,15 +34,17 @@ async def answer_boot(
     known.update(registration=kept, boot=dict(payload), last_seen=now, version=known.model.version.name)
     if fresh or known.unsaved:
         await keep(context, known)
-    else:
+    elif not known.removed:
         context.store.put_station_soon(known.record)
+    told = context.booting(known, status)
+    held, status = told != status, told
     if known.session is not None:
         known.session.registration, known.session.overruled = status, ""
     show_config(context, known)
     log.info("station.booted", station=known.id, status=status)
     accepted = status == "Accepted"
     interval = heartbeat_interval(context, known) if accepted else context.settings.boot_retry_interval
-    if decided is not None and decided.interval is not None:
+    if decided is not None and decided.interval is not None and not held:
         interval = decided.interval
     known.interval = interval if accepted else None
     return status, interval
@@ -52,6 +55,8 @@ async def keep(context: Context, known: Known) -> None:
 
     A station may run though the disk is full; it is transactions that are refused then.
     """
+    if known.removed:
+        return
     record, again = known.record, known.unsaved
     known.unsaved = False
     try:
@@ -61,6 +66,14 @@ async def keep(context: Context, known: Known) -> None:
     except StoreError as error:
         known.unsaved = True
         log.error("store.failed", station=record.id, error=str(error))
+
+
+async def answer_sign_certificate(
+    context: Context, known: Known, payload: Mapping[str, Any], now: float
+) -> dict[str, Any]:
+    """The answer to SignCertificate: Accepted where the certificate is going to be signed (OCPP 2.0.1 A02)."""
+    signed = None if context.sign_certificate is None else await context.sign_certificate(known, payload, now)
+    return {"status": signed or "Rejected"}
 
 
 def heartbeat_interval(context: Context, known: Known) -> int:

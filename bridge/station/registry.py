@@ -8,15 +8,23 @@ from typing import Any
 import structlog
 
 from bridge.config import Config, StationConfig
+from bridge.errors import StoreError
+from bridge.points.events import Event
 from bridge.points.rows import INTEGER_RANGES, Type, Value
 from bridge.points.tree import Group, station_name
+from bridge.station.acceptance import Acceptance
 from bridge.station.calls import Link
 from bridge.station.connectors import Connectors
 from bridge.station.context import Context
 from bridge.station.dialects import DIALECTS
+from bridge.station.identities import Identities
+from bridge.station.keeping import keep_models
 from bridge.station.known import Known
+from bridge.station.login_changes import forbidden
 from bridge.station.model import Model
+from bridge.station.profiles.profile import Profiles
 from bridge.station.reading import ConfigurationReader
+from bridge.station.reconciling import reconcile
 from bridge.station.registration import heartbeat_interval, keep, show_config
 from bridge.station.restoring import Restorer
 from bridge.station.session import Session
@@ -25,6 +33,7 @@ from bridge.store.records import StationRecord
 log = structlog.get_logger()
 
 SLICE = 200  # stations that are looked after without a pause, about 2 ms
+SET_BACK_WITHIN = 3.0  # s after which it is noticed at the latest that the clock was set back
 CALM = 5.0  # s without being made to wait, after which a station is no longer shown as throttled
 #: `[stations] unknown` → the registration of a station that nobody has decided about
 POLICIES = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected", "refuse": "Accepted"}
@@ -33,7 +42,9 @@ POLICIES = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected", "r
 class Stations:
     """Every station that the bridge knows, by its OCPP identity."""
 
-    def __init__(self, context: Context, config: Config, models: Mapping[str, Model]) -> None:
+    def __init__(
+        self, context: Context, config: Config, models: Mapping[str, Model], profiles: Profiles | None = None
+    ) -> None:
         self._context = context
         self._config = config
         self._models = models
@@ -41,7 +52,11 @@ class Stations:
         self._configured = {station.id: station for station in config.station}
         self._connectors = Connectors(context, self._configured)
         self._reader = ConfigurationReader(context)
-        context.booted = self._reader.booted
+        found = Profiles() if profiles is None else profiles
+        assigned = {station.id: station.profile for station in config.station if station.profile}
+        self._acceptance = Acceptance(context, found, assigned, self._connectors.connector)
+        self._identities = Identities(found, config)
+        context.booting, context.booted = self._acceptance.booting, self._booted
         context.outlet = self._connectors.outlet
         self._known: dict[str, Known] = {}
         self._by_path: dict[str, Known] = {}
@@ -49,7 +64,8 @@ class Stations:
         self.ended = 0
         """Connections since the start."""
         prefix = secrets.token_hex(6)  # so that no message id comes twice, whatever was sent before a restart
-        self._message_ids = (f"{prefix}-{number}" for number in itertools.count(1))
+        self._new_id = (f"{prefix}-{number}" for number in itertools.count(1)).__next__
+        self._connector = self._connectors.connector  # one for all sessions
 
     def __iter__(self) -> Iterator[Known]:
         return iter(self._known.values())
@@ -83,6 +99,9 @@ class Stations:
                 store.put_station_soon(self._add(self._new_record(configured.id)).record)
             self._declare_connectors(self._known[configured.id], configured)
         Restorer(self._context, self._connectors, self._newest.measurands, self._known).restore()
+        for known in self._known.values():
+            self._acceptance.assign(known)
+        self._take_removals()
         self._show_count()
 
     def _new_record(self, identity: str) -> StationRecord:
@@ -96,6 +115,7 @@ class Stations:
         policy = "Accepted" if configured else POLICIES[self._config.stations.unknown]
         known = Known(record, points, model, policy, self._config.ocpp.max_clock_skew)
         self._known[record.id] = self._by_path[points.path] = known
+        self._identities.add(known)
         self._context.set_points(known.points, {"Info.Id": record.id})
         show_config(self._context, known)
         return known
@@ -107,8 +127,18 @@ class Stations:
     # Connections
 
     def admits(self, identity: str) -> bool:
-        """Whether a station of this identity may connect at all (`[stations] unknown`)."""
-        return self._config.stations.unknown != "refuse" or identity in self._configured or identity in self._known
+        """Whether a station of this identity may connect at all (`[stations] unknown`, `max_unknown`)."""
+        return self._identities.admits(identity)
+
+    def is_strict(self, identity: str) -> bool:
+        """Whether what this station does otherwise than OCPP says is refused."""
+        known = self._known.get(self.identity(identity))
+        own = None if known is None else known.settings.validation
+        return (own or self._config.ocpp.validation) == "strict"
+
+    def identity(self, connects_as: str) -> str:
+        """The identity of the station that connects as this."""
+        return self._identities.resolve(connects_as)
 
     def open(self, identity: str, version: str, link: Link) -> Session:
         """A station has connected: its session. An older connection of the same station is closed."""
@@ -116,13 +146,17 @@ class Stations:
         model = self._models[version]
         self._connectors.use_model(known, model)
         before, now = known.session, self._context.clock()
-        connector, new_id = self._connectors.connector, self._message_ids.__next__
-        session = Session(self._context, known, model, link, new_id, connector, before or known.leaving)
+        self._acceptance.assign(known)
+        session = Session(self._context, known, model, link, self._new_id, self._connector, before or known.leaving)
         self._connected += known.session is None
         known.session, known.leaving = session, None
         known.connections += 1
+        other = known.record.version not in (None, version)
         known.update(version=version, last_seen=now)
-        self._context.store.put_station_soon(known.record)
+        if other:  # on the disk before its first transaction: a restart shows those of its version
+            self._context.spawn(keep(self._context, known))
+        else:
+            self._context.store.put_station_soon(known.record)
         if before is not None:
             log.info("station.replaced", station=identity)
             before.replaced()
@@ -138,13 +172,18 @@ class Stations:
                 "State.LastMessage": now,
                 "State.OcppVersion": version,
                 "State.RemoteAddress": link.remote,
-                "State.SecurityProfile": self._config.ocpp.security_profile,
+                "State.SecurityProfile": link.profile,
+                "Security.Certificate.NotAfter": link.certificate_ends,
                 "State.Reconnects": known.connections - 1,
             },
         )
         known.last_message, known.heard, known.stale = now, self._context.monotonic(), False
+        reconcile(self._context, known)
         self._show_count()
+        self._acceptance.opened(known)
         log.info("station.connected", station=identity, version=version, remote=link.remote)
+        fields: dict[str, Value] = {"OcppVersion": version, "RemoteAddress": link.remote}
+        self._tell("StationConnected" if before is None else "StationDisplaced", known, "has connected", fields)
         return session
 
     def close(self, session: Session, reason: str) -> None:
@@ -164,13 +203,51 @@ class Stations:
         self._context.set_points(known.points, {"State.Connected": False})
         self._context.tree.set_online(known.points, None)
         self._show_count()
+        self._tell("StationDisconnected", known, f"has gone: {reason}", {"Reason": reason})
+
+    def _tell(self, type_: str, known: Known, what: str, fields: dict[str, Value]) -> None:
+        tree, now = self._context.tree, self._context.clock()
+        tree.emit(Event(type_, known.points.path, f"{known.id} {what}", now, fields))
 
     def _admit(self, identity: str) -> Known:
         known = self._add(self._new_record(identity))
         log.info("station.new", station=identity, policy=self._config.stations.unknown)
         return known
 
+    def remove(self, identity: str) -> None:
+        """Forgets a station; what was charged at it stays in the store. It may come again as an unknown one."""
+        known = self._known.pop(identity, None)
+        if known is None:
+            return
+        del self._by_path[known.points.path]
+        self._identities.remove(identity)
+        session, known.session, known.removed = known.session, None, True
+        if session is not None:
+            self._connected -= 1
+            session.removed()
+        self._context.tree.remove_station(known.points)
+        self._context.spawn(self._forget(identity, [group.path for group in known.points.groups()]))
+        self._show_count()
+        log.info("station.removed", station=identity)
+
+    def _take_removals(self) -> None:
+        for identity in self._context.store.removals():
+            if identity in self._known:
+                self.remove(identity)
+            else:
+                self._context.spawn(self._forget(identity, []))
+
+    async def _forget(self, identity: str, groups: list[str]) -> None:
+        try:
+            await self._context.store.remove_station(identity, groups)
+        except StoreError as error:  # the removal stays noted: it is done at the next start
+            log.error("store.failed", station=identity, error=str(error))
+
     # While it runs
+
+    def forbidden(self, known: Known, action: str, payload: Mapping[str, Any]) -> str:
+        """Why a command would lock the station out or lower its security; "" if it would not."""
+        return forbidden(self._context, known, action, payload)
 
     def command_done(self, group: Group, action: str, payload: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         """A station has answered a command: what it says changes points."""
@@ -186,10 +263,22 @@ class Stations:
         told: with its next boot it learns the new status.
         """
         known.update(registration=status)
-        known.overrule()
         self._context.spawn(keep(self._context, known))
+        self._decided(known)
+
+    def _decided(self, known: Known) -> None:
+        log.info("station.registration", station=known.id, status=known.registration)
+        known.overrule()
+        self._identities.decided(known)
         show_config(self._context, known)
-        log.info("station.registration", station=known.id, status=status)
+        self._acceptance.decided(known)
+        self._show_count()
+
+    def _booted(self, known: Known) -> None:
+        """A boot has been answered."""
+        if known.session is not None and known.session.registration == "Accepted":
+            self._reader.booted(known)
+        self._acceptance.booted(known)
 
     def set_heartbeat_interval(self, known: Known, seconds: int) -> None:
         """The heartbeat interval (s) that the station is told with the answer to its boot."""
@@ -211,12 +300,18 @@ class Stations:
             if known.session is None:
                 continue
             if known.points.online_since is not None and known.points.online_since > now:
-                self._context.tree.set_online(known.points, now)  # the clock was set back
+                self._context.tree.set_back(known.points, now, SET_BACK_WITHIN)
             self._reader.read_late(known, known.session, now)
+            self._acceptance.tick(known)
             interval = known.interval or heartbeat_interval(self._context, known)
             self._show_traffic(known, self._context.monotonic() - known.heard > 2 * interval)
             if known.slowed is not None and self._context.monotonic() - known.slowed > CALM:
                 self._show_throttled(known, slowed=None)
+        keep_models(self._context)
+
+    def stop(self) -> None:
+        """Gives the store what has waited for its time."""
+        keep_models(self._context, at_end=True)
 
     def slowed(self, session: Session) -> None:
         """A station has been made to wait, because it sends more messages than it may."""
@@ -243,6 +338,8 @@ class Stations:
             }
             if known.clock.offset is not None:
                 values["State.ClockOffset"] = round(known.clock.offset, 3)
+            if (share := known.conformance.share(known.received)) != known.points.value("State.Conformance"):
+                values["State.Conformance"] = share
         if stale != known.stale:
             known.stale = stale
             values["State.Stale"] = stale
@@ -250,15 +347,18 @@ class Stations:
             self._context.set_points(known.points, values)
 
     def take_edits(self, records: Iterable[StationRecord]) -> None:
-        """Another process (`ocpp-bridge stations accept`) has changed registrations."""
+        """Another process (`ocpp-bridge stations accept`, `remove`) has changed stations."""
+        self._take_removals()
         for record in records:
             known = self._known.get(record.id)
             if known is not None and known.record.registration != record.registration:
-                log.info("station.registration", station=record.id, status=record.registration)
                 known.update(registration=record.registration)
-                known.overrule()
-                show_config(self._context, known)
+                self._decided(known)
 
     def _show_count(self) -> None:
-        counts = {"StationsKnown": len(self._known), "StationsConnected": self._connected}
+        counts = {
+            "StationsKnown": len(self._known),
+            "StationsConnected": self._connected,
+            "StationsUnknown": self._identities.strangers,
+        }
         self._context.set_points(self._context.tree.bridge, counts)

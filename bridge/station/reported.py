@@ -3,16 +3,18 @@
 Every function gets the group that the message speaks of; what belongs to another one is found from there.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from bridge.points.measurands import in_order
 from bridge.points.rows import Type, Value
 from bridge.points.tree import Group, Quality, Tree, Update
-from bridge.points.values import MAX_TEXT, parse_time, to_json
+from bridge.points.values import parse_time, to_json
 from bridge.station.known import Known
+from bridge.station.metering import raw_of
 from bridge.station.transactions import show_none
 from bridge.station.v2.addressing import Place, connector_name
-from bridge.station.v2.alerts import alert, time_of
+from bridge.station.v2.alerts import place_of_alert, time_of
 from bridge.station.v2.device_model import MAX_POINTS, Reading
 from bridge.station.v2.memory import Memory
 from bridge.station.v2.reports import json_of
@@ -55,6 +57,7 @@ def take_status(tree: Tree, known: Known, memory: Memory, group: Group, payload:
     time = None if stamp is None else known.clock.heard(stamp, now)
     own, believed = now if stamp is None else stamp, now if time is None else time
     if memory.reported.setdefault(name_of(group), ConnectorReport()).take(status, own, believed):
+        memory.unkept.add("reported")
         show_status(tree, memory, group, time, now)
         if status in _WITHOUT_TRANSACTION:
             show_none(tree, known, group, time, now)
@@ -72,12 +75,13 @@ def take_meter_values(
     """
     if not meter_values:
         return ""
+    raw = to_json(meter_values)
     updates, latest, _, problem = known.model.measurands.telegram(
-        group, meter_values, lambda stamp: known.clock.heard(stamp, now), unit_of
+        group, in_order(meter_values, raw), lambda stamp: known.clock.heard(stamp, now), unit_of
     )
     for key, value in (
         ("MeterValues.Time", now if latest is None else latest),
-        ("MeterValues.Raw", to_json(meter_values)[:MAX_TEXT]),
+        ("MeterValues.Raw", raw_of(raw)),
     ):
         slot = group.slot(key)
         if slot is not None:
@@ -91,7 +95,7 @@ def _is_newer(group: Group, update: Update) -> bool:
     return shown is None or (update.time is not None and update.time > shown)
 
 
-def show_readings(tree: Tree, known: Known, readings: Iterable[Reading], time: float | None, now: float) -> str:
+def show_readings(tree: Tree, known: Known, readings: Sequence[Reading], time: float | None, now: float) -> str:
     """Configuration.*: points are made the first time; returns why a value could not be read."""
     group, updates, problem = known.points, [], ""
     for reading in readings:
@@ -102,11 +106,14 @@ def show_readings(tree: Tree, known: Known, readings: Iterable[Reading], time: f
         if not reading.told:
             continue
         if reading.problem or not _fits(group.row(slot).type, reading.value):
-            problem = f"{reading.described.row.key}: {reading.problem or 'is of another type than before'}"
+            problem = f"{reading.described.row.key}: {reading.problem or _retyped(reading, group.row(slot).type)}"
             updates.append(Update(slot, None, None, Quality.SUBNORMAL))
         else:
             updates.append(Update(slot, reading.value, time))
     tree.apply(group, updates, now)
+    if known.provision is not None:
+        for reading in readings:
+            known.provision.heard(reading.described.row.key)
     return problem
 
 
@@ -116,6 +123,7 @@ def take_report(tree: Tree, known: Known, memory: Memory, group: Group, payload:
     readings = memory.model.report(payload)
     ours = memory.ours is not None and payload.get("requestId") == memory.ours
     if ours:
+        memory.parts += 1
         memory.told.update(reading.described.row.key for reading in readings)
     if memory.reports.take("NotifyReport", payload, []) is not None and ours:
         memory.is_read, memory.ours = True, None
@@ -146,10 +154,21 @@ def take_events(tree: Tree, known: Known, memory: Memory, group: Group, payload:
         reading = memory.model.event(entry)
         if reading is not None:
             problem = show_readings(tree, known, [reading], time, now) or problem
-        found = alert(entry)
-        if found is not None:
-            apply_points(tree, _group_at(known, found[0]), [(k, v, time) for k, v in found[1].items()], now)
+        place = place_of_alert(entry)
+        if place is not None:
+            _take_alert(tree, known, memory, place, entry, time, now)
     return problem
+
+
+def _take_alert(
+    tree: Tree, known: Known, memory: Memory, place: Place, entry: Payload, time: float | None, now: float
+) -> None:
+    group = _group_at(known, place)
+    shown = memory.alerts.take(entry, "" if group is known.points else name_of(group), known.hides)
+    memory.unkept.add("alerts")
+    for name, points in shown.items():
+        at = known.points.connectors.get(name, known.points)
+        apply_points(tree, at, [(key, value, time) for key, value in points.items()], now)
 
 
 def take_limit(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:
@@ -173,22 +192,30 @@ def take_priority(tree: Tree, known: Known, memory: Memory, group: Group, payloa
 
 def take_monitors(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:
     memory.monitors.report(payload)
+    memory.unkept.add("monitors")
     return _take_part("NotifyMonitoringReport", tree, known, memory, group, payload, now)
 
 
 def take_opened(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:
     memory.monitors.opened(payload)
+    memory.unkept.add("monitors")
     return ""
 
 
 def take_closed(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:
     memory.monitors.closed(payload)
+    memory.unkept.add("monitors")
     return ""
 
 
 def take_stream(tree: Tree, known: Known, memory: Memory, group: Group, payload: Payload, now: float) -> str:
     """NotifyPeriodicEventStream (OCPP 2.1 N11), which is sent and not called."""
-    for variable, text, stamp in memory.monitors.values(payload):
+    try:
+        values = memory.monitors.values(payload)
+    except LookupError as error:  # the station does nothing wrong: it is not counted
+        apply_points(tree, known.points, [("State.LastError", str(error.args[0]), None)], now)
+        return ""
+    for variable, text, stamp in values:
         reading = memory.model.value(variable, text)
         if reading is not None:
             time = None if stamp is None else known.clock.heard(stamp, now)
@@ -268,6 +295,11 @@ def _stamp(raw: Any) -> float | None:
         return parse_time(raw)
     except ValueError:
         return None
+
+
+def _retyped(reading: Reading, before: Type) -> str:
+    """The type of an OPC UA variable does not change while clients may have it open."""
+    return f"is of type {reading.described.row.type.value} now, shown as {before.value} until the bridge starts again"
 
 
 def _fits(type_: Type, value: Value) -> bool:

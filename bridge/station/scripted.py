@@ -27,6 +27,10 @@ class ScriptedStation:
     def id(self) -> str:
         return self._known.id
 
+    @property
+    def area(self) -> str:
+        return self._known.points.area
+
     async def read(self, path: str) -> Value:
         found = self._tree.find(f"{self._known.points.path}.{path}")
         slot = None if found is None else found[0].slot(found[1])

@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
 
-from bridge.commands.inputs import may_hold_secret
 from bridge.errors import CallErrorAnswer, OcppError, StationOffline, StoreError
 from bridge.ocpp.peer import (
     Dropped,
@@ -25,15 +25,22 @@ from bridge.ocpp.peer import (
     ReceivedSend,
     Reply,
 )
+from bridge.ocpp.secrets import may_hold_secret
 from bridge.points.tree import Group
 from bridge.station.calls import Calls, Link
 from bridge.station.context import Answer, Context
 from bridge.station.dialects import DIALECTS, quick_decoders
+from bridge.station.fixes import fixed, needs_fixing
 from bridge.station.known import Connection, Known
+from bridge.station.login_changes import CHANGES, call_with_care, forbidden
 from bridge.station.messages import Messages
 from bridge.station.model import Model
+from bridge.station.profiles.settings import Settings
 
 log = structlog.get_logger()
+
+MAX_QUEUED = 131_072
+"""Bytes of CALLs that wait to be answered; with more, nothing is read from the station until there are fewer."""
 
 Employ = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
@@ -62,10 +69,15 @@ class Session:
         self._connector = connector
         self._before = before
         self._dialect = DIALECTS[model.version.name]
-        self._peer = Peer(model.version, context.settings.validation, new_id, quick_decoders(model))
+        validation = context.validation(known)
+        self._is_strict = validation == "strict"
+        self._peer = Peer(model.version, validation, new_id, quick_decoders(model))
+        self._fixes = needs_fixing(known.settings)
+        self._first = ""  # the action of its first CALL
         self._messages = Messages(context, known, model, self._dialect, connector)
         self._calls = Calls(context, known, link, self._peer, self._dialect)
-        self._queue: list[ReceivedCall] = []  # no longer than peer.MAX_OPEN
+        self._queue: list[tuple[ReceivedCall, int]] = []  # with the sizes of their frames; no more than peer.MAX_OPEN
+        self._queued = 0  # bytes, with those of the CALL that is being answered
         self._employ: Employ
         self._worker: asyncio.Task[None] | None = None  # while something waits; a station that is silent has none
         self._closed = False
@@ -75,12 +87,21 @@ class Session:
         self._shows_frames = log.is_enabled_for(logging.DEBUG)
         self.registration = known.registration  # what the station was last told
         self.overruled = ""  # what was decided about it since
+        self.was_read = False  # its configuration has been asked for
 
     def begin(self, employ: Employ) -> None:
         """The connection is open. `employ` makes the tasks in which CALLs that take their time are answered."""
         self._employ = employ
+        self._context.listen(self._known)
+        if self._known.tap is not None:
+            self._known.tap("open")
         if self._before is not None:
             self._worker = employ(self._work())
+
+    @property
+    def profile(self) -> int:
+        """The security profile of the connection."""
+        return self._link.profile
 
     @property
     def known(self) -> Known:
@@ -113,19 +134,18 @@ class Session:
         known.last_message = self._context.clock()
         known.heard = self._context.monotonic()
         if self._shows_frames:
-            log.debug("frame.received", station=known.id, frame="…" if may_hold_secret(data) else data)
+            told = self._calls.told(data)
+            log.debug("frame.received", station=known.id, frame="…" if may_hold_secret(told, known.hides) else told)
+        if known.tap is not None:
+            known.tap("in", self._calls.told(data))
         received = self._peer.receive(data)
         if isinstance(received, ReceivedQuick):
             return self._take_quickly(received)
         if isinstance(received, ReceivedCall):
-            if received.violations:
-                first = received.violations[0]
-                self._messages.complain(f"{received.action}: {first.path}: {first.message}")
-            return self._take_call(received)
+            return self._take_call(received, len(data))
         if isinstance(received, ReceivedResult):
             if received.violations:
-                first = received.violations[0]
-                self._messages.complain(f"answer to {received.action}: {first.path}: {first.message}")
+                self._messages.complain(f"answer to {received.action}: {received.violations[0]}")
             self._calls.settle(received.id, received.payload)
         elif isinstance(received, ReceivedError):
             error = CallErrorAnswer(received.code, received.description, received.details)
@@ -139,11 +159,18 @@ class Session:
             return self._reply(received)
         return None
 
-    def _take_call(self, call: ReceivedCall) -> str | None:
+    def _take_call(self, call: ReceivedCall, size: int) -> str | None:
+        if call.violations:
+            self._messages.complain(f"{call.action}: {call.violations[0]}")
+        if self._fixes:
+            call = self._fixed(call)
         if self._unanswered == 0 and call.action in self._dialect.AUTOMATIC:
             return self._answer_at_once(call)
         self._unanswered += 1
-        self._queue.append(call)
+        self._queue.append((call, size))
+        self._queued += size
+        if self._queued > MAX_QUEUED:
+            self._link.hold()
         if self._worker is None:
             self._worker = self._employ(self._work())
         return None
@@ -151,11 +178,20 @@ class Session:
     def _take_send(self, send: ReceivedSend) -> None:
         """What a station tells without an answer: it only changes what is shown."""
         call = ReceivedCall("", send.action, send.payload, send.violations)
+        if self._fixes:
+            call = self._fixed(call)
         if send.violations:
-            first = send.violations[0]
-            self._messages.complain(f"{send.action}: {first.path}: {first.message}")
+            self._messages.complain(f"{send.action}: {send.violations[0]}")
         if self.registration == "Accepted":
             self._messages.show(call, Answer({}, self._known.points), self._context.clock())
+
+    def _fixed(self, call: ReceivedCall) -> ReceivedCall:
+        payload = fixed(call.payload, self._known.settings, self._model.version.name)
+        return ReceivedCall(call.id, call.action, payload, call.violations)
+
+    def complain(self, reason: str) -> None:
+        """Counts and shows what the station does otherwise than OCPP says."""
+        self._messages.complain(reason)
 
     def _reply(self, reply: Reply) -> str:
         if not reply.repeated:
@@ -174,8 +210,12 @@ class Session:
                     work(*arguments)
                 self._late.clear()
             while self._queue and not self._closed:
-                await self._answer(self._queue.pop(0))
+                call, size = self._queue.pop(0)
+                await self._answer(call)
                 self._unanswered -= 1
+                self._queued -= size
+                if self._queued <= MAX_QUEUED:
+                    self._link.release()
         finally:
             self._worker = None
 
@@ -193,7 +233,7 @@ class Session:
         """The answer to a CALL that nobody has to be asked about, when none waits before it: no task, no queue."""
         now = self._context.clock()
         try:
-            self._check_registration(call.action)
+            self._check_registration(call)
             answer = self._automatic(call, now)
             text = self._peer.answer(call.id, answer.payload)
         except Exception as error:  # noqa: BLE001 - every CALL gets its answer
@@ -203,14 +243,14 @@ class Session:
 
     def _take_quickly(self, call: ReceivedQuick) -> str | None:
         """The same for a message that is taken as a struct."""
-        if self._unanswered or self._before is not None or self.registration != "Accepted":
-            return self._take_call(call.plain())
+        if self._unanswered or self._before is not None or self.registration != "Accepted" or self._fixes:
+            return self._take_call(call.plain(), len(call.text))
         quick = self._dialect.QUICK[call.action]
         try:
             group = self._connector(self._known, quick.connector(call.payload))
             if group is None:
-                return self._take_call(call.plain())
-            text = self._peer.answer(call.id, {})
+                return self._take_call(call.plain(), len(call.text))
+            text = self._peer.acknowledge(call)
         except Exception as error:  # noqa: BLE001 - every CALL gets its answer
             return self._refuse(call.plain(), error)
         self._then = self._messages.show_quickly, (call, quick, group, self._context.clock())
@@ -220,7 +260,7 @@ class Session:
         now = self._context.clock()
         answer: Answer | None = None
         try:
-            self._check_registration(call.action)
+            self._check_registration(call)
             answer = await self._decide(call, now)
             text = self._peer.answer(call.id, answer.payload)
         except Exception as error:  # noqa: BLE001 - every CALL gets its answer
@@ -239,7 +279,7 @@ class Session:
         about = {"station": self._known.id, "action": call.action}
         if isinstance(error, StoreError):
             log.error("store.failed", **about, error=str(error))
-            return self._peer.refuse(call.id, "InternalError", "it could not be stored; send it again")
+            return self._peer.refuse_for_now(call.id, "InternalError", "it could not be stored; send it again")
         log.error("call.failed", **about, exc_info=error)
         return self._peer.refuse(call.id, "InternalError", "the central system failed")
 
@@ -253,13 +293,22 @@ class Session:
         group = self._messages.group(call)
         return await decide(self._context, self._known, group, self._messages.complete(call), now)
 
-    def _check_registration(self, action: str) -> None:
+    def _check_registration(self, call: ReceivedCall) -> None:
         """A station that is not accepted may boot, and while Pending send what it was asked for (OCPP 1.6 §4.2)."""
-        if action == "BootNotification" or self.registration == "Accepted":
-            return
-        strict = self._dialect.STRICT_REGISTRATION or self._context.settings.validation == "strict"
-        if self.registration == "Rejected" or (strict and action not in self._calls.triggered):
-            raise OcppError("SecurityError", f"the station's registration is {self.registration}")
+        action = call.action
+        if not self._first:
+            self._first = action
+        if action == "BootNotification":
+            if self._first != action and action not in self._calls.triggered:
+                self._messages.complain_of(call, f"{self._first} came before it")
+            self._first = action
+        elif self.registration == "Accepted":
+            if self._is_strict and not self._known.record.boot and action not in self._calls.triggered:
+                raise OcppError("SecurityError", "the station has never sent a BootNotification")
+        else:
+            waits = self._is_strict or self._dialect.STRICT_REGISTRATION
+            if self.registration == "Rejected" or (waits and action not in self._calls.triggered):
+                raise OcppError("SecurityError", f"the station's registration is {self.registration}")
 
     # What goes out
 
@@ -276,6 +325,8 @@ class Session:
         """Raises ValueError for a CALL that the action's schema or the station's registration does not allow."""
         if reason := self.refusal(action):
             raise ValueError(reason)
+        if reason := forbidden(self._context, self._known, action, payload):
+            raise ValueError(reason)
         if action not in self._model.version.to_station:
             raise ValueError(f"{action} is no action that an OCPP {self._model.version.name} station takes")
         violations = self._peer.check_call(action, payload)
@@ -289,12 +340,24 @@ class Session:
 
         Raises CallErrorAnswer, CallTimeout or StationOffline.
         """
+        if action in CHANGES:
+            send = partial(self._calls.call, action, payload, sent)
+            return await call_with_care(self._context, self._known, self._link.profile, action, payload, send)
         return await self._calls.call(action, payload, sent)
+
+    def adopt(self, settings: Settings) -> None:
+        """The station's profile has changed: how its messages are read from now on."""
+        validation = self._context.validation(self._known)
+        self._is_strict = validation == "strict"
+        self._peer.adopt(validation)
+        self._fixes = needs_fixing(settings)
 
     # The end
 
     def closed(self) -> None:
         """The connection is gone: what waits for an answer ends now, what was not begun is left to the station."""
+        if self._known.tap is not None and self._known.session is self:
+            self._known.tap("close")
         self._closed = True
         self._queue.clear()
         self._calls.close()
@@ -303,3 +366,8 @@ class Session:
         """A newer connection of the same station has taken over (OCPP-J 1.6 §5.2)."""
         self.closed()
         self._link.close(1000, "a newer connection has taken over")
+
+    def removed(self) -> None:
+        """The operator has removed the station; what connects again under its identity is an unknown one."""
+        self.closed()
+        self._link.close(1000, "the station has been removed")

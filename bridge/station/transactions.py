@@ -27,22 +27,28 @@ UNKNOWN = "Unknown"
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A transaction that has been recorded. `shown`: it still runs, so the tree is to show it."""
+    """A transaction that has been recorded. `shown`: it still runs, so the tree is to show it. `doubt`: why its
+    meterStart is uncertain.
+    """
 
     id: int
     authorization: Mapping[str, Any]
     shown: bool
     show: Callable[[float | None], None]
+    doubt: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A stop that has been recorded. `first`: not a repeated one; `group`: where it is to be shown, if anywhere."""
+    """A stop that has been recorded. `first`: not a repeated one; `group`: where it is to be shown, if anywhere;
+    `doubt`: why its energy is uncertain.
+    """
 
     first: bool
     connector: str
     group: Group | None
     show: Callable[[float | None], None]
+    doubt: str
 
 
 async def begin(
@@ -64,7 +70,9 @@ async def begin(
     else:
         (number, authorization), repeated = before, True
     if not repeated:
-        known.run(Running(number, group, start.meter_start, start.id_tag))
+        _lose_overtaken(known, group, start.start_time)
+        begun = Running(number, group, start.meter_start, start.id_tag, start_time=start.start_time, named=False)
+        known.run(begun)
     running = known.running.get(number)
     log.info(
         "transaction.started",
@@ -78,46 +86,94 @@ async def begin(
     def show(time: float | None) -> None:
         if group is not None and running is not None and known.running_at(group) is running:
             values = running_values(running, group, None if repeated else start.meter_start)
-            context.tree.apply(group, [Update(slot, value, time) for slot, value in values], context.clock())
+            updates = [Update(slot, value, time) for slot, value in values]
+            if doubt:
+                updates += _doubtful(group, {"Transaction.Start.MeterStart": start.meter_start}, time)
+            context.tree.apply(group, updates, context.clock())
 
-    return Begun(number, authorization, shown=running is not None, show=show)
+    doubt = _not_whole("meterStart", start.meter_start)
+    return Begun(number, authorization, running is not None, show, doubt)
 
 
-async def end(context: Context, known: Known, stop: TransactionStop) -> Ended:
-    """Records a stop durably. A stop of an unknown transaction, or of another station's, touches nothing."""
+def _lose_overtaken(known: Known, group: Group | None, start_time: float) -> None:
+    """Those that began earlier at the connector of one that begins: the store has noted the same."""
+    for older in tuple(known.running.values()):
+        if group is not None and older.group is group and (older.start_time or 0.0) <= start_time and not older.lost:
+            log.warning("transaction.lost", station=known.id, transaction=older.id)
+            known.lose(older)
+
+
+async def end(context: Context, known: Known, stop: TransactionStop, doubt: str = "") -> Ended:
+    """Records a stop durably. A stop of an unknown transaction, or of another station's, touches nothing.
+
+    `doubt` says why its meterStop is uncertain, where it is.
+    """
     stopped = await context.store.stop_transaction(stop)
     running = known.running.get(stop.transaction_id)
     group = None if stopped is None else running.group if running is not None else _shown_before(known, stopped)
+    was = "unknown" if stopped is None else stopped.stop_was
     log.info(
         "transaction.stopped",
         station=known.id,
         transaction=stop.transaction_id,
         energy=None if stopped is None else stopped.energy,
-        unknown=stopped is None,
-        repeated=stopped is not None and running is None,
+        stop=was,
     )
     if stopped is None:
-        return Ended(False, "", None, lambda time: None)
+        return Ended(False, "", None, lambda time: None, doubt)
+    if was == "other":
+        known.running.pop(stopped.id, None)
+        problem = f"transaction {stopped.id} had ended with another meterStop, time, reason or the like; both are kept"
+        return Ended(False, stopped.connector, None, lambda time: None, problem)
+    doubt = doubt or _doubt_of(stopped)
 
     def show(time: float | None) -> None:
         clear = group is not None and known.running_at(group) in (running, None)
         known.running.pop(stopped.id, None)
+        if group is not None and was == "corrected":
+            _show_corrected(context, group, stopped, time)
         if group is not None:
-            _show_ended(context, group, stopped, time, clear=clear)
+            _show_ended(context, group, stopped, time, clear=clear, sure=not doubt)
 
     if group is None:
         known.running.pop(stopped.id, None)
-    return Ended(running is not None, stopped.connector, group, show)
+    return Ended(running is not None, stopped.connector, group, show, doubt)
+
+
+def _doubt_of(stopped: Transaction) -> str:
+    """Why the energy of a transaction is uncertain: a register in Wh has no decimals, and does not run backwards."""
+    if stopped.energy is not None and stopped.energy < 0:
+        return f"meterStop: {stopped.meter_stop:g} Wh is less than at the start, {stopped.meter_start:g} Wh"
+    return _not_whole("meterStop", stopped.meter_stop) or _not_whole("meterStart", stopped.meter_start)
+
+
+def _not_whole(field: str, register: float | None) -> str:
+    return "" if register is None or register == int(register) else f"{field}: {register:g} is no whole number of Wh"
 
 
 def _shown_before(known: Known, stopped: Transaction) -> Group | None:
-    """Where a stop is shown that the station sends again: what it has not repeated is not sure."""
+    """Where a stop is shown that the station sends again: what it has not repeated is not sure, nor a guess."""
     group = known.points.connectors.get(stopped.connector)
     slot = None if group is None else group.slot("Transaction.Stop.Id")
     if group is None or slot is None:
         return None
     shown = group.sample(slot)
-    return group if shown.value == str(stopped.id) and shown.quality is Quality.LAST else None
+    unsure = shown.quality is Quality.LAST or stopped.stop_was == "corrected"
+    return group if shown.value == str(stopped.id) and unsure else None
+
+
+def _show_corrected(context: Context, group: Group, stopped: Transaction, time: float | None) -> None:
+    """The stop that names the transaction, in the place of a guessed one, which may have had a later time."""
+    stop: dict[str, Value] = {
+        "Transaction.Stop.IdTag": stopped.stop_id_tag or "",
+        "Transaction.Stop.Reason": stopped.reason or "",
+        "Transaction.Stop.MeterStop": stopped.meter_stop,
+        "Transaction.Stop.Time": stopped.stop_time,
+    }
+    slot = group.slot("Transaction.Stop.MeterStop")
+    shown = None if slot is None else group.sample(slot).source_time
+    late = time is not None and shown is not None and time < shown
+    context.tree.apply(group, _updates(group, stop, None if late else time), context.clock())
 
 
 def show_none(tree: Tree, known: Known, group: Group, time: float | None, now: float) -> None:
@@ -134,24 +190,68 @@ def miss_stop(context: Context, known: Known, group: Group) -> None:
         return
 
     async def close() -> None:
-        await asyncio.sleep(LOST_AFTER)
-        if known.session is session and known.running.get(running.id) is running and _is_available(group):
-            await _lose(context, known, group, running)
+        lost = False
+        while not lost:  # the disk may refuse it for a while
+            await asyncio.sleep(LOST_AFTER)
+            if known.session is not session or known.running.get(running.id) is not running or not _is_available(group):
+                return
+            lost = await _lose(context, known, running)
 
     context.spawn(close())
 
 
-async def _lose(context: Context, known: Known, group: Group, running: Running) -> None:
+def miss_stops(context: Context, known: Known) -> None:
+    """The same of all connectors of a station that has connected: it need not say again what it said before."""
+    for group in known.points.connectors.values():
+        if _is_available(group) and _told(group, "Status.StateText") >= _told(group, "Transaction.Active"):
+            miss_stop(context, known, group)
+
+
+def _told(group: Group, key: str) -> float:
+    """When a point was last told, by our clock."""
+    slot = group.slot(key)
+    return (None if slot is None else group.sample(slot).server_time) or 0.0
+
+
+async def _lose(context: Context, known: Known, running: Running) -> bool:
     """Ends a transaction that the station no longer knows. Its stop is taken all the same, if it ever comes."""
     try:
         await context.store.lose_transaction(running.id, context.clock())
     except StoreError as error:
         log.error("store.failed", station=known.id, error=str(error))
+        return False
+    _show_lost(context, known, running)
+    return True
+
+
+async def lose_all(context: Context, known: Known) -> None:
+    """The same of all that run: the station speaks a version of OCPP now that knows none of them."""
+    before = [running for running in known.running.values() if not running.lost]
+    try:
+        await context.store.lose_transactions(known.id, context.clock())
+    except StoreError as error:
+        log.error("store.failed", station=known.id, error=str(error))
         return
+    for running in before:
+        _show_lost(context, known, running)
+
+
+def _show_lost(context: Context, known: Known, running: Running) -> None:
     if known.running.get(running.id) is not running:  # it was stopped meanwhile
         return
+    group, now = running.group, context.clock()
+    shown = group is not None and known.running_at(group) is running
     known.lose(running)
     log.warning("transaction.lost", station=known.id, transaction=running.id)
+    if group is None or not shown:
+        return
+    stop, last = lost_values(running, group)
+    context.tree.apply(group, _doubtful(group, stop, last), now)
+    show_none(context.tree, known, group, None, now)
+
+
+def lost_values(running: Running, group: Group) -> tuple[dict[str, Value], float | None]:
+    """Transaction.Stop.* of a transaction whose stop was lost, from what is shown of it, and the time of that."""
     slot, energy = group.slot("Transaction.Active"), group.value("Transaction.Energy")
     last = None if slot is None else group.sample(slot).source_time  # a stop that comes late is not before that
     drawn = energy if isinstance(energy, float) else None
@@ -163,9 +263,7 @@ async def _lose(context: Context, known: Known, group: Group, running: Running) 
         "Transaction.Stop.Energy": drawn,
         "Transaction.Stop.Time": last,
     }
-    uncertain = [update._replace(quality=Quality.SUBNORMAL) for update in _updates(group, stop, last)]
-    context.tree.apply(group, uncertain, context.clock())
-    show_none(context.tree, known, group, None, context.clock())
+    return stop, last
 
 
 def _is_available(group: Group) -> bool:
@@ -189,16 +287,22 @@ def running_values(running: Running, group: Group, register: float | None) -> li
     return values
 
 
-def _show_ended(context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool) -> None:
-    updates = _updates(group, {"Transaction.Stop.Energy": stopped.energy}, time)
+def _show_ended(
+    context: Context, group: Group, stopped: Transaction, time: float | None, *, clear: bool, sure: bool
+) -> None:
+    energy: dict[str, Value] = {"Transaction.Stop.Energy": stopped.energy}
+    if sure:
+        updates = _updates(group, energy, time)
+    else:
+        updates = _doubtful(group, energy | {"Transaction.Stop.MeterStop": stopped.meter_stop}, time)
     if clear:
         ended: dict[str, Value] = {
             "Transaction.Active": False,
             "Transaction.Id": "",
             "Transaction.IdTag": "",
-            "Transaction.Energy": stopped.energy,
         }
-        updates += _updates(group, ended, _not_before(group, time))
+        at, last = _not_before(group, time), {"Transaction.Energy": stopped.energy}
+        updates += [*_updates(group, ended, at), *(_updates if sure else _doubtful)(group, last, at)]
     context.tree.apply(group, updates, context.clock())
 
 
@@ -215,3 +319,7 @@ def _not_before(group: Group, time: float | None) -> float | None:
 def _updates(group: Group, values: Mapping[str, Value], time: float | None) -> list[Update]:
     slots = ((group.slot(key), value) for key, value in values.items())
     return [Update(slot, value, time) for slot, value in slots if slot is not None]
+
+
+def _doubtful(group: Group, values: Mapping[str, Value], time: float | None) -> list[Update]:
+    return [update._replace(quality=Quality.SUBNORMAL) for update in _updates(group, values, time)]

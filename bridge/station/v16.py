@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import structlog
 from msgspec import UNSET
 
@@ -25,12 +26,15 @@ from bridge.points.values import format_time, parse_time, to_json
 from bridge.station import transactions
 from bridge.station.configuration import take_change, take_configuration
 from bridge.station.context import Answer, Context, Quick
-from bridge.station.fields import INT32, integer, optional_integer, optional_text, real, text, whole
+from bridge.station.fields import INT32, integer, optional_integer, optional_text, real, text
 from bridge.station.known import Known
 from bridge.station.metering import take_meter_values, take_telegram
-from bridge.station.registration import answer_boot
+from bridge.station.registration import answer_boot, answer_sign_certificate
 from bridge.station.scripted import ScriptedStation
-from bridge.store.records import TransactionStart, TransactionStop
+from bridge.station.stops import read_stop
+from bridge.station.told_events import TOLD, tell
+from bridge.station.v2.addressing import parse_name
+from bridge.store.records import TransactionStart
 
 log = structlog.get_logger()
 
@@ -42,6 +46,9 @@ STRICT_REGISTRATION = False
 
 #: AuthorizationStatus (OCPP 1.6 §7.3); what only 2.x has is Invalid here
 _STATUSES = frozenset({"Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"})
+#: s in which a StartTransaction without a time, with the same content as the last one, is taken for the same
+SENT_AGAIN_WITHIN = 600.0
+MAX_ID_TAG = 20  # characters (OCPP 1.6 §7.28 IdToken)
 #: statuses of a connector at which no transaction runs (OCPP 1.6 §4.9)
 _WITHOUT_TRANSACTION = frozenset({"Available", "Preparing", "Reserved"})
 #: messages that a trigger calls by another name than their own
@@ -61,7 +68,6 @@ AUTOMATIC: Mapping[str, Callable[[float], dict[str, Any]]] = {
     "LogStatusNotification": lambda now: {},
     "MeterValues": lambda now: {},
     "SecurityEventNotification": lambda now: {},
-    "SignCertificate": lambda now: {"status": "Rejected"},  # there is no certificate authority to ask
     "SignedFirmwareStatusNotification": lambda now: {},
     "StatusNotification": lambda now: {},
 }
@@ -86,7 +92,7 @@ async def boot_notification(
         context, known, payload, decided if isinstance(decided, BootNotificationAnswer) else None, now
     )
     answer = {"status": status, "currentTime": format_time(context.clock()), "interval": interval}
-    return Answer(answer, group, (lambda _: context.booted(known)) if status == "Accepted" else None)
+    return Answer(answer, group, lambda _: context.booted(known))
 
 
 async def authorize(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
@@ -101,16 +107,17 @@ async def start_transaction(
 ) -> Answer:
     """OCPP 1.6 §4.8. The transaction is recorded whatever the answer is: the energy has been or will be drawn."""
     version = known.model.version
-    number = _connector_or_none(payload)
-    stamp = payload.get("timestamp")
+    number = _connector_or_none(known, payload)
+    tag, meter = text(version, payload, "idTag"), real(version, payload, "meterStart")
+    start_time, start_timestamp = _start_of(known, group if number else None, payload.get("timestamp"), tag, meter, now)
     start = TransactionStart(
         station=known.id,
         connector=f"Connector{number}" if number else "",
         connector_id=number,
-        id_tag=text(version, payload, "idTag"),
-        start_time=_time(stamp, now),
-        start_timestamp=stamp if isinstance(stamp, str) and stamp else format_time(now),
-        meter_start=real(version, payload, "meterStart"),
+        id_tag=tag,
+        start_time=start_time,
+        start_timestamp=start_timestamp,
+        meter_start=meter,
         reservation_id=optional_integer(payload, "reservationId"),
         received=now,
     )
@@ -131,26 +138,14 @@ async def start_transaction(
     at = group if number else None  # the station itself, connector 0, has no transaction's points
     begun = await transactions.begin(context, known, at, start, ask)
     answer = {"transactionId": begun.id, "idTagInfo": begun.authorization}
-    return Answer(answer, at if begun.shown else None, begun.show)
+    return Answer(answer, at if begun.shown else None, begun.show, begun.doubt)
 
 
 async def stop_transaction(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
     """OCPP 1.6 §4.10. Answered whatever it says, or the station would send it for ever."""
-    version = known.model.version
-    stamp = payload.get("timestamp")
+    stop, problem, doubt, meant = read_stop(context, known, payload, now)
     data = payload.get("transactionData")
-    stop = TransactionStop(
-        station=known.id,
-        transaction_id=whole(version, payload, "transactionId"),
-        id_tag=optional_text(payload, "idTag") or None,
-        stop_time=_time(stamp, now),
-        stop_timestamp=stamp if isinstance(stamp, str) else "",
-        meter_stop=real(version, payload, "meterStop"),
-        reason=optional_text(payload, "reason"),
-        data=data if isinstance(data, list) else [],
-        received=now,
-    )
-    ended = await transactions.end(context, known, stop)
+    ended = await transactions.end(context, known, stop, doubt)
     info: dict[str, Any] | None = None
     if ended.first:
         request = StopTransactionRequest(
@@ -172,7 +167,8 @@ async def stop_transaction(context: Context, known: Known, group: Group | None, 
         ended.show(time)
 
     answer = {"idTagInfo": info} if info is not None and stop.id_tag else {}
-    return Answer(answer, ended.group, show if ended.group is not None else None)
+    problem = "; ".join(filter(None, (problem, ended.doubt)))
+    return Answer(answer, ended.group, show if ended.group is not None else None, problem, meant)
 
 
 async def data_transfer(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
@@ -194,11 +190,17 @@ async def data_transfer(context: Context, known: Known, group: Group | None, pay
     return Answer({"status": decided.status, "data": data}, group)
 
 
-#: what scripts have a say in
+async def sign_certificate(context: Context, known: Known, group: Group | None, payload: Payload, now: float) -> Answer:
+    """The whitepaper on security §4.6"""
+    return Answer(await answer_sign_certificate(context, known, payload, now), group)
+
+
+#: what scripts have a say in, or takes its time
 DECISIONS: Mapping[str, Decide] = {
     "Authorize": authorize,
     "BootNotification": boot_notification,
     "DataTransfer": data_transfer,
+    "SignCertificate": sign_certificate,
     "StartTransaction": start_transaction,
     "StopTransaction": stop_transaction,
 }
@@ -214,9 +216,19 @@ def take(context: Context, known: Known, group: Group, action: str, payload: Pay
             transactions.miss_stop(context, known, group)
         return ""
     if action != "MeterValues":
+        if action in TOLD:
+            tell(context.tree, known, action, payload, now)
         return ""
-    transaction = optional_integer(payload, "transactionId")
-    return take_meter_values(context, known, group, payload.get("meterValue"), transaction, now)
+    transaction = optional_integer(payload, "transactionId") or None  # 0: in none
+    if transaction is not None and transaction < 0:
+        transaction = None
+    running = None if transaction is None else known.running.get(transaction)
+    if running is not None:
+        running.named = True
+    problem = take_meter_values(context, known, group, payload.get("meterValue"), transaction, now)
+    if transaction is None or group.value("Transaction.Stop.Id") != str(transaction):
+        return problem
+    return "; ".join(filter(None, (f"transactionId: transaction {transaction} has ended", problem)))
 
 
 def take_quickly(context: Context, known: Known, group: Group, payload: Any, text: str, now: float) -> bool:
@@ -227,13 +239,20 @@ def take_quickly(context: Context, known: Known, group: Group, payload: Any, tex
     (meter_value,) = payload.meterValue
     stamp, samples = float(meter_value.timestamp), meter_value.sampledValue
     transaction = payload.transactionId if payload.transactionId is not UNSET else None
+    if transaction is not None:
+        running = known.running.get(transaction)
+        if running is None:
+            return False
+        running.named = True
     return take_telegram(context, known, group, stamp, samples, raw, transaction, now)
 
 
 def _meter_values_of(text: str) -> str | None:
-    """The array meterValue of a frame that follows the schema, where it is the last field and written compactly."""
+    """The array meterValue of a frame that follows the schema, where it is the last field; written compactly."""
+    if " " in text or "\n" in text or "\r" in text or "\t" in text:  # as Python's json writes it
+        text = msgspec.json.format(text, indent=-1)
     found = text.rfind('"meterValue":[')
-    if found < 0 or not text.endswith("]}]") or any(blank in text for blank in " \n\r\t"):
+    if found < 0 or not text.endswith("]}]"):
         return None
     return text[found + 13 : -2]
 
@@ -254,6 +273,10 @@ def command_done(context: Context, known: Known, action: str, payload: Payload, 
         take_configuration(known, context.tree, response, now)
     elif action == "ChangeConfiguration":
         take_change(known, context.tree, payload, response, now)
+    elif action == "RemoteStopTransaction" and response.get("status") == "Accepted":
+        running = known.running.get(payload["transactionId"])
+        if running is not None:
+            running.named = True
 
 
 def triggered(action: str, payload: Payload) -> frozenset[str]:
@@ -264,8 +287,10 @@ def triggered(action: str, payload: Payload) -> frozenset[str]:
     return _TRIGGERED.get(name, frozenset({name}))
 
 
-def _connector_or_none(payload: Payload) -> int:
+def _connector_or_none(known: Known, payload: Payload) -> int:
     """The connector that a transaction says it runs at; 0 where it says none that can be."""
+    if payload.get("connectorId") is None:
+        return _only_connector(known)
     return max(optional_integer(payload, "connectorId") or 0, 0)
 
 
@@ -274,7 +299,18 @@ def connector_number(known: Known, payload: Payload, field: str) -> int:
     number = payload.get(field)
     if type(number) is int and 0 <= number < INT32:
         return number
-    return integer(known.model.version, payload, field, low=0) if field in payload else 0
+    if number is None:
+        return _only_connector(known)
+    return integer(known.model.version, payload, field, low=0)
+
+
+def _only_connector(known: Known) -> int:
+    """The connector that a message means which names none; 0, the station, where it has not exactly one."""
+    if len(known.points.connectors) != 1:
+        return 0
+    (name,) = known.points.connectors
+    place = parse_name(name)
+    return place.evse if place is not None and place.connector == 1 else 0
 
 
 async def _id_tag_info(context: Context, known: Known, method: str, request: Any) -> dict[str, Any]:
@@ -285,14 +321,34 @@ async def _id_tag_info(context: Context, known: Known, method: str, request: Any
     if not isinstance(decided, Authorization):
         return {"status": "Accepted"}
     info: dict[str, Any] = {"status": decided.status if decided.status in _STATUSES else "Invalid"}
-    if decided.parent_id_token is not None:
+    if decided.parent_id_token is not None and len(decided.parent_id_token) <= MAX_ID_TAG:
         info["parentIdTag"] = decided.parent_id_token
+    elif decided.parent_id_token is not None:  # the station would take none of the answer
+        log.warning("handler.parent_left_out", station=known.id, method=method, parent=decided.parent_id_token[:60])
     if decided.expiry is not None:
         try:
             info["expiryDate"] = format_time(decided.expiry)
         except (ValueError, OverflowError, OSError):  # no calendar has it; the station is answered all the same
             log.warning("handler.expiry_left_out", station=known.id, method=method, expiry=decided.expiry)
     return info
+
+
+def _start_of(known: Known, group: Group | None, stamp: Any, tag: str, meter: float, now: float) -> tuple[float, str]:
+    """When a transaction began, and the text by which the same StartTransaction is known again: one time has several.
+
+    One without a time is the one that runs at its connector, where that has the same token and register and has just
+    begun: the station sends it again.
+    """
+    try:
+        time = parse_time(stamp)
+    except ValueError:
+        if isinstance(stamp, str) and stamp:
+            return now, stamp
+        running, time = None if group is None else known.running_at(group), now
+        if running is not None and (running.id_tag, running.meter_start) == (tag, meter):
+            before = running.start_time
+            time = before if before is not None and 0 <= now - before <= SENT_AGAIN_WITHIN else now
+    return time, format_time(time)
 
 
 def _station(context: Context, known: Known) -> ScriptedStation:

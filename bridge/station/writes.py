@@ -14,21 +14,23 @@ from bridge.commands.inputs import (
     from_arguments,
     from_json,
     from_parameters,
-    masked,
-    masked_response,
 )
 from bridge.commands.queue import CommandQueue, Done
 from bridge.commands.table import EXECUTE, FOLDER, REQUEST, Command
 from bridge.errors import CallErrorAnswer, Refused
+from bridge.ocpp.echoes import public
+from bridge.ocpp.secrets import MASK, is_secret, masked, masked_text
 from bridge.points.rows import Method, Row, Value
 from bridge.points.tree import Group, Tree, Update
 from bridge.points.values import to_json
+from bridge.station import noted
 from bridge.station.configuration import FOLDER as CONFIGURATION
-from bridge.station.configuration import SECRET_KEYS, station_key
+from bridge.station.configuration import station_key
 from bridge.station.context import Clock
 from bridge.station.known import Known
 from bridge.station.registration import heartbeat_command
 from bridge.station.registry import Stations
+from bridge.station.unread import Unread
 from bridge.station.v2.addressing import parse_name
 from bridge.station.v2.variables import set_request
 
@@ -43,6 +45,7 @@ class Writes:
         self._stations = stations
         self._queue = queue
         self._clock = clock
+        self._unread = Unread()
         self._ways: Mapping[str, Callable[[Known, Group, int, Value, str], None]] = {
             FOLDER: self._write_command,
             "Config": self._write_config,
@@ -57,8 +60,21 @@ class Writes:
         if known is None or way is None or not row.writable:
             raise Refused("BadNotWritable", f"{group.path}.{row.key} cannot be written")
         way(known, group, slot, value, user)
-        shown = "…" if row.folder.startswith(FOLDER) or _is_secret(known, row) else value
+        shown = "…" if row.folder.startswith(FOLDER) or _is_secret(known, row) else _public(value)
         log.info("point.written", station=known.id, point=row.key, value=shown, user=user)
+
+    def shown(self, group: Group, slot: int, value: Value) -> str:
+        """What may be noted of a value that was written, as JSON: no secret."""
+        row, known = group.row(slot), self._stations.of(group)
+        if known is None or _is_secret(known, row):
+            return to_json(MASK)
+        if not row.folder.startswith(FOLDER):
+            return to_json(_public(value))
+        return noted.written(*self._command(group, row.folder), row, value)
+
+    def shown_arguments(self, group: Group, method: Method, arguments: Sequence[Value]) -> str:
+        """The same of the arguments of a method."""
+        return noted.called(*self._command(group, method.folder), arguments)
 
     async def call(self, group: Group, method: Method, arguments: Sequence[Value], user: str) -> Sequence[Value]:
         """Sends a command and waits for its end; returns Status and Response. Raises Refused or CallFailed."""
@@ -70,13 +86,13 @@ class Writes:
             error = done.failure
             details = {
                 "errorCode": error.code,
-                "errorDescription": error.description,
-                "errorDetails": error.details,
+                "errorDescription": masked_text(error.description),
+                "errorDetails": masked(error.details, known.hides),
             }
             error.outputs = ("", to_json(details))
         if done.failure is not None:
             raise done.failure
-        return done.status, to_json(masked_response(command.action, done.response, known.hides))
+        return done.status, to_json(masked(done.response, known.hides))
 
     # Commands.<Action>.*
 
@@ -90,24 +106,34 @@ class Writes:
         if row.name == REQUEST:
             payload = {**self._given(known, group, command), **from_json(command, value)}
             self._send(known, group, command, payload, user)
-            self._set(group, slot, to_json(masked(command.action, payload, known.hides)))
+            self._set(group, slot, to_json(masked(payload, known.hides)))
             return
-        check_parameter(next(p for p in command.parameters if p.name == row.name), value)
-        self._set(group, slot, value)
+        parameter = next(p for p in command.parameters if p.name == row.name)
+        check_parameter(parameter, value)
+        shown = noted.parameter(known, command, parameter.field, value)
+        self._unread.keep(group, row.key, value, shown)
+        self._set(group, slot, shown)
 
     def _execute(self, known: Known, group: Group, command: Command, user: str) -> None:
-        values = [group.value(command.point(p.name)) for p in command.parameters]
+        values = [self._unread.value(group, command.point(p.name)) for p in command.parameters]
         values = self._with_given(known, group, command, values)
         written = {p.name: value for p, value in zip(command.parameters, values, strict=True)}
         payload = from_parameters(command, written)
-        self._send(known, group, command, payload, user)
-        shown = masked(command.action, payload, known.hides)
-        if shown != payload:  # a secret that was sent is not kept
-            for parameter in command.parameters:
-                if shown.get(parameter.field) != payload.get(parameter.field):
-                    self._set_key(group, command.point(parameter.name), None)
+        try:
+            self._send(known, group, command, payload, user)
+        finally:
+            self._forget_secrets(known, group, command, payload)
         self._set_key(group, command.point(EXECUTE), True)
         self._set_key(group, command.point(EXECUTE), False)
+
+    def _forget_secrets(self, known: Known, group: Group, command: Command, payload: Mapping[str, Any]) -> None:
+        """What was sent, or refused, is not kept where it holds a secret."""
+        shown = masked(payload, known.hides)
+        for parameter in command.parameters:
+            if shown.get(parameter.field) != payload.get(parameter.field):
+                key = command.point(parameter.name)
+                self._unread.forget(group, key)
+                self._set_key(group, key, None)
 
     def _given(self, known: Known, group: Group, command: Command) -> dict[str, Value]:
         """At a connector, a stop without a transaction's id means the one that runs there. A remote start of 2.x
@@ -146,6 +172,8 @@ class Writes:
     ) -> asyncio.Task[Done]:
         fill(command, payload, group.value("Info.EvseId"), group.value("Info.ConnectorId"))
         check_payload(known.model.version, command.action, payload)
+        if reason := self._stations.forbidden(known, command.action, payload):
+            raise Refused("BadInvalidState", reason)
         return self._queue.send(group, known.session, command, payload, user, known.hides)
 
     # Config.*
@@ -207,8 +235,12 @@ class Writes:
         self._tree.apply(group, [Update(slot, value)], self._clock())
 
 
+def _public(value: Value) -> Value:
+    return public(value) if isinstance(value, str) else value
+
+
 def _is_secret(known: Known, row: Row) -> bool:
     """Whether what is written to a setting is none of the log's business."""
     described = None if known.memory is None else known.memory.model.at(row.key)
     hidden = described is not None and not described.readable
-    return hidden or not row.readable or row.name.lower() in SECRET_KEYS
+    return hidden or not row.readable or is_secret(row.name)

@@ -9,7 +9,16 @@ import tomli
 from argon2 import PasswordHasher
 from pydantic import ValidationError
 
-from bridge.config import Config, OpcuaLimitsConfig, StationConfig, UserConfig, load_config, weaknesses
+from bridge.config import (
+    AreaConfig,
+    Config,
+    OpcuaLimitsConfig,
+    StationConfig,
+    UserConfig,
+    load_config,
+    trusts_everybody,
+    weaknesses,
+)
 from bridge.errors import ProjectError
 from bridge.opcua.settings import Limits
 from bridge.project import Project, shipped
@@ -39,6 +48,7 @@ def test_shipped_config_names_every_key_and_no_other():
     assert keys_of(tomli.loads(examples)) == keys_of(
         Config(
             station=(StationConfig(id="x"),),
+            area=(AreaConfig(path="x"),),
             user=(UserConfig(name="x", role="observer", password_hash=HASH),),
         ).model_dump()
     )
@@ -46,7 +56,10 @@ def test_shipped_config_names_every_key_and_no_other():
 
 def keys_of(table: dict[str, Any]) -> dict[str, Any]:
     """The keys of a configuration without their values, tables in lists as the first of them."""
-    first = {key: value[0] if key in ("station", "user") else value for key, value in table.items()}
+    first = {
+        key: value[0] if key in ("station", "area", "user") and not isinstance(value, str) else value
+        for key, value in table.items()
+    }
     return {key: keys_of(value) if isinstance(value, dict) else None for key, value in first.items()}
 
 
@@ -123,7 +136,7 @@ def test_configuration_cannot_be_changed_once_read():
         ),
         (
             "ocpp.security_profile = 2",
-            "ocpp.security_profile: this version offers no TLS: expected 0 or 1, found 2",
+            "ocpp.security_profile: 2 needs TLS: ocpp.tls.certificates (`ocpp-bridge pki issue` makes one)",
         ),
         (
             'ocpp.versions = ["2.0"]',
@@ -140,7 +153,10 @@ def test_configuration_cannot_be_changed_once_read():
         ("ocpp.read_configuration = 1", "ocpp.read_configuration: expected true or false, found 1"),
         (
             'opcua.security = ["None", "none"]',
-            'opcua.security[1]: expected one of "None", "Basic256Sha256", found "none"',
+            (
+                'opcua.security[1]: expected one of "None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", '
+                '"Aes256_Sha256_RsaPss", found "none"'
+            ),
         ),
         (
             'opcua.endpoint = "http://a:1"',
@@ -155,6 +171,10 @@ def test_configuration_cannot_be_changed_once_read():
         (
             "[[station]]\nid = 'a/b'",
             'station[0].id: expected an identity without / and control characters, found "a/b"',
+        ),
+        (
+            "handlers.scripts = ['sub/x.py']",
+            'handlers.scripts[0]: expected the name of a file in handlers/, found "sub/x.py"',
         ),
         (
             "[[station]]\nid = 'a'\narea = '/x'",
@@ -295,22 +315,44 @@ def test_bridge_that_others_can_reach_starts_where_it_is_meant(project):
         "ocpp.security_profile",
         "opcua.anonymous",
         "opcua.security",
+        "stations.unknown",
     ]
 
 
-@pytest.mark.parametrize("anonymous", ["none", "observer"])
-def test_bridge_that_protects_itself_may_be_reached(project, anonymous):
-    config = load(
-        project,
-        f"""
-        ocpp = {{ host = "0.0.0.0", security_profile = 1 }}
-        [opcua]
-        endpoint = "opc.tcp://0.0.0.0:4840/x"
-        anonymous = "{anonymous}"
-        security = ["Basic256Sha256"]
-        """,
-    )
-    assert weaknesses(config) == []
+@pytest.mark.parametrize(
+    ("opcua", "weak"),
+    [
+        ('anonymous = "none"', []),
+        ('anonymous = "observer"', ["opcua.anonymous"]),
+        ('anonymous = "none"\ntrust = "any"', ["opcua.trust"]),
+        ('anonymous = "none"\nhide_id_tags = false', ["opcua.hide_id_tags"]),
+    ],
+)
+def test_an_opcua_server_that_protects_itself_may_be_reached_and_what_is_weak_is_named(project, opcua, weak):
+    config = load(project, f'[opcua]\nendpoint = "opc.tcp://0.0.0.0:4840/x"\nsecurity = ["Basic256Sha256"]\n{opcua}')
+    assert [problem.where for problem in weaknesses(config)] == weak
+
+
+@pytest.mark.parametrize("opcua", ['anonymous = "admin"', 'security = ["None"]', "plain_passwords = true"])
+def test_an_opcua_server_that_anybody_could_use_is_refused(project, opcua):
+    base = {"anonymous": '"none"', "security": '["Basic256Sha256"]', opcua.partition(" ")[0]: opcua.partition("= ")[2]}
+    text = "\n".join(f"{key} = {value}" for key, value in base.items())
+    (found,) = mistakes(project, f'[opcua]\nendpoint = "opc.tcp://0.0.0.0:4840/x"\n{text}')
+    assert found.endswith(ADVICE)
+
+
+@pytest.mark.parametrize(
+    ("trust", "host", "everybody"),
+    [
+        ("auto", "127.0.0.1", True),
+        ("auto", "10.0.0.7", False),
+        ("list", "127.0.0.1", False),
+        ("any", "10.0.0.7", True),
+    ],
+)
+def test_a_client_has_to_be_trusted_beyond_loopback_or_where_that_is_said(project, trust, host, everybody):
+    text = f'allow_insecure = true\n[opcua]\nendpoint = "opc.tcp://{host}:4840/x"\ntrust = "{trust}"'
+    assert trusts_everybody(load(project, text)) is everybody
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,40 @@ def test_check_names_everything_in_one_go(project):
     assert len(ended.err.splitlines()) == 5
 
 
+def test_check_names_the_mistakes_of_profiles_with_their_lines(project):
+    config = project.folder / "config.toml"
+    config.write_text(config.read_text() + '[[station]]\nid = "CP1"\nprofile = "acne"\n')
+    folder = project.folder / "datapoints" / "profiles"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "acme.yaml").write_text("match: {vendor: ACME}\nconnectors: two\n")
+    ended = ocpp_bridge("check", "--project", project.folder)
+    assert (ended.code, ended.out) == (2, "")
+    first, second = ended.err.splitlines()
+    assert first.endswith('acme.yaml: line 2, connectors: expected `int`, got `str`, found "two"')
+    assert second.endswith('station[0].profile: expected one of acme, generic (datapoints/profiles/), found "acne"')
+
+
+def test_check_warns_of_what_may_be_a_slip(project):
+    config = project.folder / "config.toml"
+    settings = '[handlers.settings.http_authorize]\nurl = "http://localhost/"\ntimeout = 60\n'
+    config.write_text(config.read_text().replace('["default.py"]', '["http_authorize.py"]') + settings)
+    folder = project.folder / "datapoints" / "profiles"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "acme.yaml").write_text("units: {Foo: kWh}\n")
+    ended = ocpp_bridge("check", "--project", project.folder)
+    assert (ended.code, ended.out.startswith("OK")) == (0, True)
+    late, unknown = ended.err.splitlines()
+    said = "handlers.settings.http_authorize.timeout: 60 s is not below [handlers] timeout, 5 s"
+    assert late == f"warning: {config}: {said}"
+    assert unknown == "warning: datapoints/profiles/acme.yaml: units.Foo: no measurand of OCPP"
+
+
+def test_a_project_gets_the_shipped_profiles_with_its_datapoints(somewhere):
+    assert ocpp_bridge("init", "site").code == 0
+    assert (somewhere / "site" / "datapoints" / "profiles" / "generic.yaml").is_file()
+    assert "  profiles       generic\n" in ocpp_bridge("check", "--project", "site").out
+
+
 def test_check_names_a_row_that_takes_the_path_of_a_command(project):
     row = "{key: Commands.Reset.Execute, type: Boolean, description: Mine, by: nobody}"
     (project.folder / "datapoints" / "own.yaml").write_text(f"for: [station]\npoints: [{row}]\n")

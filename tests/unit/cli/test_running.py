@@ -109,19 +109,20 @@ def test_run_shows_every_frame_of_a_station_at_debug_and_lets_other_commands_loo
 
 def test_second_signal_ends_run_at_once(site):
     (site / "handlers" / "default.py").write_text(
-        "import asyncio\n"
+        "import asyncio, pathlib\n"
         "from bridge.api import RequestHandler\n"
         "class Handler(RequestHandler):\n"
         "    async def stopped(self) -> None:\n"
-        '        print("lingering", flush=True)\n'
+        f"        pathlib.Path({str(site / 'fifo')!r}).write_text('lingering')\n"
         "        await asyncio.sleep(3600)\n"
     )
+    os.mkfifo(site / "fifo")
     with (site / "config.toml").open("a") as config:
         config.write("[handlers]\ntimeout = 3600\n")
     with started("run", "--project", site, cwd=site) as bridge:
         said(bridge, "opc.tcp://")
         bridge.terminate()
-        said(bridge, "lingering")
+        assert (site / "fifo").read_text() == "lingering"
         bridge.terminate()
         assert bridge.wait(PATIENCE) == -signal.SIGTERM
 

@@ -17,21 +17,26 @@ from ocpp.v16 import ChargePoint, call
 from websockets.asyncio.client import ClientConnection
 
 from bridge.commands.queue import CommandQueue
-from bridge.config import Config
+from bridge.config import Config, needs_plain_port
 from bridge.ocpp.server import OcppServer
+from bridge.points.events import Event
 from bridge.points.rows import Value
 from bridge.points.table import load_table
 from bridge.points.tree import Group, Quality, Sample, Tree
 from bridge.project import Project
-from bridge.scripting import InlineRunner
+from bridge.station.admission import Admission
+from bridge.station.certificates import AUTHORITY, Certificates
 from bridge.station.context import Context
-from bridge.station.credentials import Credentials
+from bridge.station.credentials import Credentials, installation_key
 from bridge.station.known import Known
 from bridge.station.last_values import LastValues
 from bridge.station.model import bridge_layout, build_models
+from bridge.station.profiles.load import load_profiles
+from bridge.station.profiles.profile import Profiles
 from bridge.station.registry import Stations
 from bridge.station.writes import Writes
 from bridge.store.store import Store
+from tests.unit.scripting.helpers import inline
 
 WAIT = 15.0  # s until a test gives up on something that has to happen
 START = 1_800_000_000.0  # when the bridges of the tests begin to run
@@ -47,7 +52,6 @@ class Handler(RequestHandler):
 
 TABLE = load_table(Project(Path("/nowhere")).datapoints())
 MODELS = build_models(TABLE)
-UNASKED = Credentials(lambda identity: None)  # where no password is asked for: making one takes 0.15 s
 
 
 def at(seconds: float = 0.0) -> str:
@@ -58,18 +62,21 @@ def at(seconds: float = 0.0) -> str:
 class Rig:
     """A running bridge. `now` is its clock, `idle` what its monotonic clock shows."""
 
-    def __init__(self, store: Path, config: dict[str, Any], scripts: Sequence[Path]) -> None:
+    def __init__(
+        self, store: Path, config: dict[str, Any], scripts: Sequence[Path], profiles: Profiles | None = None
+    ) -> None:
         self.now = START
         self.idle = 0.0
         ocpp = {"port": 0, "read_configuration": False, "call_timeout": WAIT, "ping_interval": 0}
         self.config = Config.model_validate({**config, "ocpp": {**ocpp, **config.get("ocpp", {})}})
         self.tree = Tree(bridge_layout(TABLE), self.config.ocpp.max_clock_skew)
         handlers = self.config.handlers
-        self.runner = InlineRunner(scripts, timeout=handlers.timeout, on_error=handlers.on_error)
+        self.runner = inline(scripts, timeout=handlers.timeout, on_error=handlers.on_error)
         self.store = Store.open(store, flush_interval=0.01)
         self.context = Context(self.tree, self.store, self.runner, self.config.ocpp, lambda: self.now)
+        self.context.login_key = installation_key(store.parent)
         self.context.monotonic = lambda: self.idle
-        self.stations = Stations(self.context, self.config, MODELS)
+        self.stations = Stations(self.context, self.config, MODELS, profiles)
         self.stations.load()
         self.last_values = LastValues(self.tree, self.store)
         self.queue = CommandQueue(
@@ -82,8 +89,14 @@ class Rig:
         )
         self.queue.restore(self.stations.group)
         self.writes = Writes(self.tree, self.stations, self.queue, lambda: self.now)
-        credentials = Credentials(self.store.password_hash) if self.config.ocpp.security_profile else UNASKED
-        self.ocpp = OcppServer(self.config.ocpp, self.stations, credentials)
+        credentials = Credentials(self.store.login, self.context.login_key)
+        self.admission = Admission(self.context, self.stations, self.config, credentials)
+        self.ocpp = OcppServer(self.config.ocpp, self.stations, self.admission, plain=needs_plain_port(self.config))
+        self.certificates = Certificates(
+            self.context, self.stations, self.config.pki, store.parent / AUTHORITY, self.queue
+        )
+        self.events: list[Event] = []
+        self.tree.events.append(self._hear)
         self.history: list[tuple[str, Value]] = []
         self._changed = asyncio.Event()
         self._running = False
@@ -91,6 +104,10 @@ class Rig:
 
     def _note(self, group: Group, slots: list[int]) -> None:
         self.history += [(f"{group.path}.{group.row(slot).key}", group.sample(slot).value) for slot in slots]
+        self._changed.set()
+
+    def _hear(self, event: Event) -> None:
+        self.events.append(event)
         self._changed.set()
 
     async def start(self) -> "Rig":
@@ -109,6 +126,7 @@ class Rig:
             task.cancel()
         await self.queue.close()
         await self.runner.stop()
+        self.stations.stop()
         self.last_values.flush_all()
         await self.store.close()
 
@@ -122,6 +140,8 @@ class Rig:
     def tick(self) -> None:
         for _ in self.stations.tick(self.now):
             pass
+        self.admission.show()
+        self.certificates.turn()
 
     # Stations
 
@@ -293,15 +313,24 @@ class Starter:
         self.path = folder / "bridge.db"
 
     async def __call__(self, script: str = "", **config: Any) -> Rig:
-        """`script` is the body of a Handler class; `config` are the tables of config.toml."""
+        """`script` is the body of a Handler class; `config` are the tables of config.toml, and `profiles` the texts of
+        profiles by name.
+        """
         scripts = []
         if script:
             path = self._folder / "site.py"
             path.write_text(SCRIPT + "".join(f"    {line}\n" for line in dedent(script).splitlines()))
             scripts.append(path)
-        rig = Rig(self.path, config, scripts)
+        rig = Rig(self.path, config, scripts, self._profiles(config.pop("profiles", {}), config))
         self._stack.push_async_callback(rig.stop)
         return await rig.start()
+
+    def _profiles(self, texts: dict[str, str], config: dict[str, Any]) -> Profiles:
+        files = {f"{name}.yaml": self._folder / f"{name}.yaml" for name in texts}
+        for name, text in texts.items():
+            files[f"{name}.yaml"].write_text(dedent(text))
+        assigned = [station.get("profile", "") for station in config.get("station", [])]
+        return load_profiles(files, TABLE.measurands, assigned)
 
     async def close(self) -> None:
         async with asyncio.timeout(2 * WAIT):

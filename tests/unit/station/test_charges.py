@@ -6,6 +6,7 @@ import pytest
 
 from bridge.points.tree import Quality
 from bridge.station import transactions
+from bridge.station.v2.stored import states
 from tests.unit.station.rig import START
 from tests.unit.station.test_version_2 import CONFIG, EVSE, TOKEN, connected, meter
 
@@ -46,7 +47,7 @@ async def nothing_runs(rig) -> None:
     async with connected(rig) as station:
         await station.status("Occupied", 2 * HOUR + 1)
         await station.settle()
-        assert rig.value("CP1.Connector1.Status.StateText") == "Occupied"
+        assert rig.value("CP1.Connector1.Status.StateText") in {"Occupied", "Finishing"}
         assert not rig.known().charges_at(rig.known().points.connectors["Connector1"])
 
 
@@ -279,3 +280,106 @@ async def test_an_id_that_was_used_before_is_complained_of(rig):
         await station.settle()
         assert rig.value("CP1.State.InvalidMessages") == 1
         assert "transactionId 0 was that of a transaction that has ended" in rig.value("CP1.State.LastError")
+
+
+def charges_of(rig) -> list[tuple[str, float | None, float | None]]:
+    """What the store has: id, energy, start."""
+    found = sorted((state for _, state in states(rig.store._reader.events())), key=lambda state: state.begun)
+    return [(state.own_id, state.energy, state.start_time) for state in found]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_charge_under_an_id_that_has_ended_is_a_charge_of_its_own(rig, start, killed, restarts):
+    """B20: whatever restarts in between, and where events of the first one come again."""
+    rig.now = START + 3 * HOUR
+    ended = {"meterValue": meter(3000, HOUR), "idToken": TOKEN}
+    async with connected(rig) as station:
+        await station.event("Started", 0, 0, of("0"), evse=EVSE, idToken=TOKEN, meterValue=meter(1000, 0))
+        await station.event("Ended", 1, HOUR, of("0"), **ended)
+        await station.settle()
+    if restarts:
+        await rig.stop()
+        rig = await start(ocpp=CONFIG)
+        rig.now = START + 3 * HOUR
+    async with connected(rig) as station:
+        begin = meter(10_000, 2 * HOUR)
+        await station.event("Started", 0, 2 * HOUR, of("0"), evse=EVSE, idToken=OTHER, meterValue=begin)
+        await station.event("Updated", 1, 2 * HOUR + 60, of("0", chargingState="Charging"))
+        await station.settle()
+        runs = {"Active": True, "Id": "0", "IdTag": "OTHER", "Start.Time": START + 2 * HOUR, "Stop.Energy": 2000.0}
+        assert rig.values(TX, *runs) == runs
+        await station.event("Ended", 1, HOUR, of("0"), **ended)
+        await station.settle()
+        assert rig.values(TX, *runs) == runs
+        await station.event("Ended", 2, 3 * HOUR, of("0"), meterValue=meter(14_000, 3 * HOUR))
+        await station.settle()
+        over = {"Active": False, "Stop.Id": "0", "Stop.Energy": 4000.0, "Stop.Time": START + 3 * HOUR}
+        assert rig.values(TX, *over) == over
+        assert charges_of(rig) == [("0", 2000.0, START), ("0", 4000.0, START + 2 * HOUR)]
+        rig = await killed(rig, ocpp=CONFIG)
+    assert rig.values(TX, *over) == over
+
+
+async def test_two_events_with_one_number_are_both_kept_and_complained_of(rig):
+    """B20"""
+    async with connected(rig) as station:
+        await station.event("Started", 0, 0, evse=EVSE)
+        await station.event("Updated", 1, 1, {"chargingState": "Charging"})
+        for _ in range(2):
+            await station.event("Updated", 1, 2, {"chargingState": "SuspendedEV"})
+        await station.settle()
+    assert [record.seq_no for record in rig.store.events_of("CP1", "T1")] == [0, 1, 1]
+    assert rig.value("CP1.State.InvalidMessages") == 1
+    assert "transactionId T1 has another event with the seqNo 1" in rig.value("CP1.State.LastError")
+
+
+async def test_what_a_token_was_answered_is_shown_when_its_evse_is_named_afterwards(rig):
+    async with connected(rig) as station:
+        await station.event("Started", 0, 0, idToken=TOKEN)
+        await station.event("Updated", 1, 1, evse=EVSE)
+        await station.settle()
+    assert rig.value(f"{TX}.Start.Authorization") == "Accepted"
+
+
+async def test_a_transaction_whose_place_another_one_takes_has_ended_nobody_knows_how(rig):
+    rig.now = START + HOUR
+    async with connected(rig) as station:
+        begin = meter(1000, 0)
+        await station.event("Started", 0, 0, of("LOST"), evse=EVSE, idToken=TOKEN, meterValue=begin)
+        await station.event("Updated", 1, 600, of("LOST"), meterValue=meter(1700, 600))
+        await station.event("Started", 0, HOUR, of("NEXT"), evse=EVSE, idToken=OTHER, meterValue=meter(1700, HOUR))
+        await station.settle()
+        shown = {"Id": "NEXT", "Stop.Id": "LOST", "Stop.Reason": "Unknown", "Stop.Energy": 700.0}
+        assert rig.values(TX, *shown) == shown
+        assert rig.value(f"{TX}.Stop.Time") == START + 600
+        assert rig.quality(f"{TX}.Stop.Reason") is Quality.SUBNORMAL
+        await station.event("Ended", 2, 900, of("LOST"), meterValue=meter(1800, 900, context="Transaction.End"))
+        await station.settle()
+        shown = {"Id": "NEXT", "Stop.Id": "LOST", "Stop.Reason": "Local", "Stop.Energy": 800.0}
+        assert rig.values(TX, *shown) == shown
+        assert rig.quality(f"{TX}.Stop.Reason") is Quality.GOOD
+
+
+async def test_an_end_that_names_no_evse_is_that_of_the_only_connector_also_after_a_restart(rig, start):
+    async with connected(rig) as station:
+        await station.status("Available", 0)
+        await station.event("Ended", 7, 0, {"stoppedReason": "PowerLoss"})
+        await station.settle()
+        assert rig.values(TX, "Stop.Id", "Stop.Reason") == {"Stop.Id": "T1", "Stop.Reason": "PowerLoss"}
+        assert rig.value("CP1.State.InvalidMessages") == 0
+    await rig.stop()
+    rig = await start(ocpp=CONFIG)
+    assert rig.values(TX, "Stop.Id", "Stop.Reason") == {"Stop.Id": "T1", "Stop.Reason": "PowerLoss"}
+    assert [event.connector for event in rig.store.events_of("CP1", "T1")] == ["Connector1"]
+
+
+async def test_an_end_of_which_nobody_knows_where_is_stored_and_complained_of(rig):
+    async with connected(rig) as station:
+        for evse in (1, 2):
+            await station.status("Available", 0, evse)
+        await station.event("Ended", 7, 0)
+        await station.settle()
+        assert rig.value("CP1.State.InvalidMessages") == 1
+        assert "T1 has ended" in rig.value("CP1.State.LastError")
+        assert rig.value(f"{TX}.Stop.Id") is None
+        assert [event.seq_no for event in rig.store.events_of("CP1", "T1")] == [7]

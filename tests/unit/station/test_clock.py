@@ -36,3 +36,11 @@ def test_a_clock_that_was_set_right_is_believed_again():
     now = 1000.0 + 2 * (WINDOW + 1) + 5
     assert clock.heard(now, now) == now
     assert clock.offset == 0.0
+
+
+def test_a_profiles_offset_moves_the_estimate_with_the_timestamps():
+    clock = StationClock(300)
+    assert clock.heard(4600.0, 1000.0) is None
+    clock.shift(-3600.0)
+    assert clock.offset == 0.0
+    assert clock.heard(1001.0, 1001.0) == 1001.0

@@ -158,3 +158,24 @@ async def test_an_authorization_key_that_is_refused_is_not_told(rig):
         with logged() as entries, pytest.raises(Refused) as caught:
             await rig.call("CP1.Commands.ChangeConfiguration", "AuthorizationKey", SECRET * 20)
         assert SECRET not in str(entries) + str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["told", "written"])
+async def test_the_password_in_a_url_is_shown_to_nobody(start, tmp_path, way):
+    """S05"""
+    rig = await start(ocpp=READS)
+    url = f"ftp://anna:{SECRET}@host/x"
+    with logged() as entries:
+        async with rig.station(boot=False) as station:
+            await configured(rig, station, entry("FtpUrl", url if way == "told" else "ftp://host"), entry("Last"))
+            if way == "written":
+                group, slot = rig.point("CP1.Configuration.FtpUrl")
+                assert SECRET not in rig.writes.shown(group, slot, url)
+                rig.write("CP1.Configuration.FtpUrl", url)
+                await rig.ended("CP1.Commands.ChangeConfiguration")
+                assert station.commands[-1] == ("ChangeConfiguration", {"key": "FtpUrl", "value": url})
+            await rig.until(lambda: rig.value("CP1.Configuration.FtpUrl") == "ftp://anna:***@host/x")
+    await rig.stop()
+    assert SECRET not in str(rig.history) + str(entries)
+    for file in tmp_path.glob("bridge.db*"):
+        assert SECRET.encode() not in file.read_bytes()

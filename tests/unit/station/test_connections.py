@@ -324,6 +324,29 @@ async def test_a_clock_that_jumps_makes_nobody_stale_and_no_new_value_old(rig, d
         assert await rig.call(RESET, "Hard") == ("Accepted", '{"status":"Accepted"}')
 
 
+async def test_a_clock_that_is_set_back_changes_no_quality(start):
+    """B25: neither of what came over the connection, also between the jump and its detection, nor of what did not."""
+    rig = await start()
+    async with rig.station() as station:
+        await station.call(call.StatusNotification(1, "NoError", "Charging"))
+        await station.call(call.StatusNotification(2, "NoError", "Charging"))
+        await station.settle()
+    await rig.until(lambda: rig.value("CP1.State.Connected") is False)
+    rig.now += 3600
+    async with rig.station() as station:
+        await station.call(call.StatusNotification(1, "NoError", "Finishing"))
+        rig.now -= 2 * 86400
+        await station.call(call.StatusNotification(3, "NoError", "Preparing"))
+        await station.settle()
+        rig.now += 1
+        rig.tick()
+        found = {number: rig.quality(f"CP1.Connector{number}.Status.State") for number in (1, 2, 3)}
+        assert found == {1: Quality.GOOD, 2: Quality.LAST, 3: Quality.GOOD}
+        await station.call(call.StatusNotification(2, "NoError", "Available"))
+        await station.settle()
+        assert rig.quality("CP1.Connector2.Status.State") is Quality.GOOD
+
+
 # --- the end ---
 
 

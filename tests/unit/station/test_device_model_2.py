@@ -10,10 +10,10 @@ from ocpp.v16 import call
 from bridge.errors import Refused
 from bridge.points.tree import Quality
 from bridge.station.v2.device_model import MAX_POINTS
-from tests.unit.station.rig import Rig, logged
+from tests.unit.station.rig import Rig, at, logged
 from tests.unit.station.test_version_2 import CONFIG, TOKEN, Station, connected, reported, variable
 
-SECRET = "hush-hush-77"
+SECRET = "hush-hush-77-hush-hush"
 READING = {"ocpp": {**CONFIG, "read_configuration": True}}
 
 
@@ -222,3 +222,40 @@ async def test_a_remote_start_gets_a_number_where_it_has_none(start, path):
         rig.write(f"{command}.Execute", True)
         _, payload = await station.command(5)
         assert payload["remoteStartId"] == 7
+
+
+@pytest.mark.parametrize(("name", "mutability"), [("Secret", "WriteOnly"), ("BasicAuthPassword", "ReadWrite")])
+async def test_a_value_that_nobody_may_read_is_not_logged_when_the_station_itself_tells_it(start, name, mutability):
+    named = {"component": {"name": "Ctrlr"}, "variable": {"name": name}}
+    read = [named | {"attributeStatus": "Accepted", "attributeValue": SECRET}]
+    event = {"eventId": 1, "timestamp": at(), "trigger": "Delta", "eventNotificationType": "CustomMonitor"}
+    with logged() as entries:
+        rig = await start(ocpp=CONFIG)
+        async with connected(rig) as station:
+            await station.call("NotifyReport", reported(1, 0, False, variable(name, SECRET, "string", mutability)))
+            events = [event | named | {"actualValue": SECRET}]
+            await station.call("NotifyEvent", {"generatedAt": at(), "seqNo": 0, "eventData": events})
+            station.answers["GetVariables"] = {"getVariableResult": read}
+            rig.write("CP1.Commands.GetVariables.Request", json.dumps({"getVariableData": [named]}))
+            await rig.ended("CP1.Commands.GetVariables")
+    assert any(entry["event"] == "frame.received" and "Heartbeat" not in str(entry) for entry in entries)
+    assert SECRET not in str(entries)
+
+
+async def test_what_is_told_of_a_token_beside_its_id_is_not_logged(rig):
+    with logged() as entries:
+        more = {"additionalInfo": [{"additionalIdToken": SECRET, "type": "PIN"}]}
+        async with connected(rig) as station:
+            await station.call("Authorize", {"idToken": TOKEN | more})
+            await station.settle()
+    assert any(entry["event"] == "frame.received" for entry in entries)
+    assert SECRET not in str(entries)
+
+
+async def test_a_variable_that_has_become_one_of_another_type_is_complained_of(rig):
+    async with connected(rig) as station:
+        await station.call("NotifyReport", reported(1, 0, False, variable("A", "5")))
+        await station.call("NotifyReport", reported(2, 0, False, variable("A", "5.5", "decimal")))
+        await station.settle()
+        assert rig.quality("CP1.Configuration.Ctrlr.A") is Quality.SUBNORMAL
+        assert "of type Double now, shown as Int32 until the bridge starts again" in rig.value("CP1.State.LastError")

@@ -37,6 +37,16 @@ async def test_an_authorization_has_its_group_and_its_end(start):
         }
 
 
+async def test_a_group_that_is_longer_than_a_16_station_takes_is_left_out(start):
+    rig = await start(
+        "async def authorize(self, r): return Authorization(status='Accepted', parent_id_token='P' * int(r.id_token))"
+    )
+    async with rig.station() as station:
+        fitting, longer = [(await station.call(call.Authorize(length))).id_tag_info for length in ("20", "21")]
+        assert fitting == {"status": "Accepted", "parent_id_tag": "P" * 20}
+        assert longer == {"status": "Accepted"}
+
+
 @pytest.mark.parametrize("expiry", [1e20, -1e20, 1e308], ids=str)
 async def test_an_end_that_no_calendar_has_is_left_out(start, expiry):
     """A transaction is recorded and stopped though a script answers nonsense."""

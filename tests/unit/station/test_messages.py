@@ -336,13 +336,27 @@ async def test_strict_validation_refuses_what_breaks_the_schema(start):
         assert rig.quality("CP1.State.DiagnosticsStatus") is Quality.WAITING
 
 
-async def test_a_large_telegram_is_cut_where_it_is_shown(rig):
+@pytest.mark.parametrize("telegrams", [1, 3])
+async def test_a_large_telegram_is_cut_where_it_is_shown_and_stays_json(rig, telegrams):
+    samples = [{"value": str(number), "signedMeterValue": "x" * 1000} for number in range(100)]
+    sent = [{"timestamp": at(), "sampledValue": samples[: 100 // telegrams]}] * telegrams
+    async with rig.socket() as socket:
+        await ask(socket, [2, "1", "MeterValues", {"connectorId": 1, "meterValue": sent}])
+        await ask(socket, [2, "2", "Heartbeat", {}])
+        raw = rig.value("CP1.Connector1.MeterValues.Raw")
+        assert MAX_TEXT - 2000 < len(raw) <= MAX_TEXT
+        shown = [sample for telegram in json.loads(raw) for sample in telegram["sampledValue"]]
+        assert shown == [sample for telegram in sent for sample in telegram["sampledValue"]][: len(shown)]
+
+
+async def test_a_telegram_of_which_nothing_fits_is_cut_to_an_empty_one(rig):
     sample = {"value": "1", "context": "x" * MAX_TEXT}
     payload = {"connectorId": 1, "meterValue": [{"timestamp": at(), "sampledValue": [sample]}]}
     async with rig.socket() as socket:
         await ask(socket, [2, "1", "MeterValues", payload])
         await ask(socket, [2, "2", "Heartbeat", {}])
-        assert len(rig.value("CP1.Connector1.MeterValues.Raw")) == MAX_TEXT
+        shown = json.loads(rig.value("CP1.Connector1.MeterValues.Raw"))
+        assert shown == [{"timestamp": at(), "sampledValue": []}]
 
 
 # --- clocks, and messages that come late ---

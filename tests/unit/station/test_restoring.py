@@ -1,10 +1,7 @@
 """What a bridge shows that was killed: the store is right, whatever of it had been shown and kept as last values."""
 
 import asyncio
-import shutil
 import sqlite3
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 from ocpp.v16 import call
@@ -15,35 +12,11 @@ from bridge.points.tree import Group, Quality, Tree
 from bridge.station.model import bridge_layout
 from bridge.station.restoring import restore_values
 from bridge.store.rows import INTERRUPTED
-from tests.unit.station.rig import MODELS, SILENT, START, TABLE, WAIT, Rig, Starter, at
+from tests.unit.station.rig import MODELS, SILENT, START, TABLE, WAIT, at
 from tests.unit.station.test_version_2 import CONFIG, TOKEN, connected, meter, reported, variable
+from tests.unit.store.helpers import settled
 
 TX = "CP1.Connector1.Transaction"
-
-
-def copy(folder: Path) -> Path:
-    """The store in its own folder, with what has been committed."""
-    target = folder / "copy"
-    target.mkdir()
-    for file in folder.glob("bridge.db*"):
-        if not file.name.endswith(".lock"):
-            shutil.copy(file, target / file.name)
-    return target
-
-
-@pytest.fixture
-async def killed(tmp_path):
-    """Starts a bridge on what is on the disk now, as if the first one had been killed; its clock goes on."""
-    async with AsyncExitStack() as stack:
-
-        async def again(first: Rig, **config) -> Rig:
-            starter = Starter(copy(tmp_path))
-            stack.push_async_callback(starter.close)
-            second = await starter(**config)
-            second.now = first.now
-            return second
-
-        yield again
 
 
 # OCPP 1.6
@@ -127,7 +100,7 @@ async def test_a_stop_that_comes_again_after_a_kill_is_shown_with_its_data(rig, 
     data = [{"timestamp": at(59), "sampledValue": [{"value": "33", "measurand": "Temperature"}]}]
     async with rig.station() as station:
         await station.start_transaction(meter=100)
-        await station.stop_transaction(1, meter=600)
+        await station.stop_transaction(1, meter=600, transaction_data=data)
         rig = await killed(rig)
     async with rig.station() as station:
         await station.stop_transaction(1, meter=600, transaction_data=data)
@@ -229,6 +202,19 @@ async def test_an_end_of_2_that_was_kept_as_a_last_value_is_not_replaced_by_an_o
         rig = await killed(rig, ocpp=CONFIG)
     assert rig.value(f"{TX}.Stop.Id") == "T2"
     assert rig.value("CP1.Connector2.Transaction.Stop.Id") == "T3"
+
+
+async def test_each_connectors_last_end_of_2_is_shown_however_many_came_at_others_since(start, killed):
+    """D02: more than are kept in memory, all told within the seconds whose values a kill takes."""
+    rig = await start(ocpp=CONFIG)
+    async with connected(rig) as station:
+        await charge(station, "FIRST", 0)
+        for number in range(1, 30):
+            await charge(station, f"T{number}", 100 * number, evse=2)
+        await station.settle()
+        rig = await killed(rig, ocpp=CONFIG)
+    assert rig.value(f"{TX}.Stop.Id") == "FIRST"
+    assert rig.value("CP1.Connector2.Transaction.Stop.Id") == "T29"
 
 
 async def test_each_connectors_end_of_2_is_shown_where_only_a_later_one_of_another_was_kept(start):
@@ -467,3 +453,18 @@ async def test_a_command_that_a_kill_interrupted_has_failed(rig, killed):
         rig = await killed(rig)
     result = rig.values("CP1.Commands.Reset.Result", "Id", "StateText", "Error")
     assert result == {"Id": 1, "StateText": "Failed", "Error": INTERRUPTED}
+
+
+async def test_a_status_of_long_ago_keeps_its_time_after_a_restart(rig, killed):
+    """B16, U30: how far off its clock is was known before, so that an old message is not taken for a new one."""
+    async with rig.station() as station:
+        await station.call(call.StatusNotification(1, "NoError", "Charging", timestamp=at(0)))
+        await station.settle()
+        rig.tick()
+        rig.last_values.flush_all()
+        await settled(rig.store)
+        rig = await killed(rig)
+    async with rig.station() as station:
+        await station.call(call.StatusNotification(2, "NoError", "Faulted", timestamp=at(-3600)))
+        await station.settle()
+        assert rig.sample("CP1.Connector2.Status.State")[1:3] == (Quality.GOOD, START - 3600)

@@ -29,6 +29,7 @@ def orphans(path):
 
 
 async def test_a_transaction_from_start_to_stop(rig):
+    """J44"""
     async with rig.station() as station:
         started = await station.start_transaction(meter=100)
         assert (started.transaction_id, started.id_tag_info) == (1, {"status": "Accepted"})
@@ -48,7 +49,7 @@ async def test_a_transaction_from_start_to_stop(rig):
             "IdTag": "",
             "Energy": 600.0,
             "Stop.Energy": 600.0,
-            "Stop.Reason": "Local",  # J44
+            "Stop.Reason": "Local",
         }
         assert recorded(rig) == [(1, "CP1", "Connector1", 700.0)]
 
@@ -415,3 +416,105 @@ async def test_a_transaction_is_not_lost_while_its_connector_is_not_available(ri
         await station.settle()
         await asyncio.gather(*rig.context.background)
         assert rig.value(f"{TX}.Active") is True
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_lost_transaction_is_lost_though_its_station_connects_again_and_says_nothing(
+    rig, start, monkeypatch, restart
+):
+    """J24, D09: it says a status only when that has changed (OCPP 1.6 §4.9)."""
+    monkeypatch.setattr(transactions, "LOST_AFTER", 0.2)
+    async with rig.station() as station:
+        await station.start_transaction()
+        await station.call(call.StatusNotification(1, "NoError", "Available", timestamp=at(40)))
+        await station.settle()
+    if restart:
+        await rig.stop()
+        rig = await start()
+    assert rig.value(f"{TX}.Active") is True
+    async with rig.station(boot=False):
+        await rig.until(lambda: rig.value(f"{TX}.Active") is False)
+    assert rig.value(f"{TX}.Stop.Reason") == "Unknown"
+
+
+async def test_a_transaction_that_was_told_of_since_its_connector_was_available_goes_on(rig, monkeypatch):
+    monkeypatch.setattr(transactions, "LOST_AFTER", 0.1)
+    async with rig.station() as station:
+        await station.call(call.StatusNotification(1, "NoError", "Available", timestamp=at(-40)))
+        await station.settle()
+        rig.now += 1
+        await station.start_transaction()
+    async with rig.station(boot=False) as station:
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+            await station.settle()
+        assert rig.value(f"{TX}.Active") is True
+
+
+async def test_another_stop_of_an_ended_transaction_is_kept_and_complained_of(rig, start):
+    """B10"""
+    async with rig.station() as station:
+        await station.start_transaction(meter=100)
+        await station.stop_transaction(1, meter=600, time=60)
+        await station.stop_transaction(1, meter=900, time=120)
+        await station.settle()
+        assert (rig.value(f"{TX}.Stop.MeterStop"), rig.value(f"{TX}.Stop.Energy")) == (600.0, 500.0)
+        assert "transaction 1 had ended with another" in rig.value("CP1.State.LastError")
+    assert recorded(rig) == [(1, "CP1", "Connector1", 600.0)]
+    await rig.stop()
+    assert orphans(start.path) == [("CP1", "1", 900.0)]
+
+
+@pytest.mark.parametrize("time", [30, 3600])
+async def test_the_stop_that_names_its_transaction_takes_the_place_of_a_guessed_one(rig, start, time):
+    """B08, B10"""
+    async with rig.station() as station:
+        await station.start_transaction(meter=100)
+        await station.stop_transaction(-1, meter=300, time=60)
+        await station.settle()
+        assert rig.value(f"{TX}.Stop.MeterStop") == 300.0
+        await station.stop_transaction(1, meter=5000, time=time)
+        await station.settle()
+        assert rig.values(TX, "Active", "Energy", "Stop.Id", "Stop.MeterStop", "Stop.Energy") == {
+            "Active": False,
+            "Energy": 4900.0,
+            "Stop.Id": "1",
+            "Stop.MeterStop": 5000.0,
+            "Stop.Energy": 4900.0,
+        }
+    assert recorded(rig) == [(1, "CP1", "Connector1", 5000.0)]
+    await rig.stop()
+    assert orphans(start.path) == [("CP1", "-1", 300.0)]
+
+
+async def test_a_transaction_that_the_next_one_has_overtaken_runs_no_more_in_the_store(rig):
+    async with rig.station() as station:
+        await station.start_transaction(meter=100, time=0)
+        await station.start_transaction(meter=200, time=60)
+        await station.stop_transaction(2, meter=300, time=120)
+        await station.settle()
+        assert rig.value(f"{TX}.Active") is False
+    assert [(one.id, one.lost is not None) for one in rig.store.load_open_transactions()] == [(1, True)]
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [(None, None), ("", ""), ("2027-01-15T08:00:00Z", "2027-01-15T08:00:00.000Z", "2027-01-15T09:00:00+01:00")],
+    ids=str,
+)
+async def test_a_start_that_comes_again_without_a_time_or_with_another_spelling_of_it_has_one_id(rig, stamps):
+    """B07"""
+    async with rig.socket() as socket:
+        await ask(socket, [2, "b", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}])
+        ids = []
+        for number, stamp in enumerate(stamps):
+            payload = {"connectorId": 1, "idTag": "T", "meterStart": 0}
+            payload |= {} if stamp is None else {"timestamp": stamp}
+            ids.append((await ask(socket, [2, f"S{number}", "StartTransaction", payload]))[2]["transactionId"])
+            rig.now += 30
+        assert set(ids) == {1}
+        payload = {"connectorId": 1, "idTag": "T", "meterStart": 0}
+        rig.now += 700
+        assert (await ask(socket, [2, "late", "StartTransaction", payload]))[2]["transactionId"] == 2
+        payload["meterStart"] = 5
+        assert (await ask(socket, [2, "other", "StartTransaction", payload]))[2]["transactionId"] == 3

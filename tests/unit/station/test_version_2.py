@@ -30,7 +30,7 @@ class Station:
     def __init__(self, socket: Any, version: Version) -> None:
         self.socket = socket
         self.schemas = schemas(version)
-        self.answers: dict[str, dict[str, Any]] = {}
+        self.answers: dict[str, Any] = {}  # action → the response, or what makes it from the request
         self.commands: list[tuple[str, dict[str, Any]]] = []
         self._ids = (f"s-{number}" for number in itertools.count())
         self._waiting: dict[str, asyncio.Future[list[Any]]] = {}
@@ -44,6 +44,7 @@ class Station:
                 self.commands.append((frame[2], frame[3]))
                 self._came.set()
                 answer = self.answers.get(frame[2], {"status": "Accepted"})
+                answer = answer(frame[3]) if callable(answer) else answer
                 await self.socket.send(json.dumps([3, frame[1], answer]))
             else:
                 self._waiting.pop(frame[1]).set_result(frame)
