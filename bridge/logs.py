@@ -6,12 +6,13 @@
 Libraries that log through the standard library come out the same way, from warning on.
 """
 
+import contextlib
 import json
 import logging
 import re
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from websockets.exceptions import WebSocketException
@@ -23,6 +24,21 @@ Renderer = Callable[[Any, str, Event], str]
 
 _PEERS_DOING = (WebSocketException, OSError, EOFError)
 _PLAIN = re.compile(r"[\w.,:;/@%+<>\[\](){}*#-]+", re.ASCII)
+
+
+class _Output:
+    """A stream whose reader may go away and whose disk may be full: the log is lost then, and nothing else."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
 
 
 def configure(level: Level = "info", style: Format = "auto", file: TextIO | None = None) -> None:
@@ -41,7 +57,7 @@ def configure(level: Level = "info", style: Format = "auto", file: TextIO | None
         processors=[*common, render],
         # a level that is filtered out costs one empty call: debug stands on the hot path
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Output(out))),
         cache_logger_on_first_use=True,
     )
     _route_libraries(common, render, out)

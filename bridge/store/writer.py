@@ -148,14 +148,17 @@ class Writer:
         working = True
         while working:
             jobs, chunk = self._next()
-            if jobs:
-                self._write_jobs(jobs)
-            if chunk:
-                self._write_chunk(chunk)
+            try:
+                if jobs:
+                    self._write_jobs(jobs)
+                if chunk:
+                    self._write_chunk(chunk)
+                self._watch()
+            except Exception as error:  # noqa: BLE001 - a log that cannot be written, say: the thread must outlive it
+                self.last_error = repr(error)
             with self._wake:
                 self._in_hand = 0
                 working = bool(jobs or chunk or not self._closing)
-            self._watch()
         self._end()
 
     def _next(self) -> tuple[list[_Job], Chunk]:
@@ -187,11 +190,13 @@ class Writer:
             else:
                 wrote = self._write_apart(jobs)
         troubles = [job.error for job in jobs if job.error is not None and is_disk_error(job.error)]
-        if troubles:
-            self._failed(troubles[0])
-        elif wrote:
-            self._succeeded()
-        self._acknowledge(jobs)
+        try:
+            if troubles:
+                self._failed(troubles[0])
+            elif wrote:
+                self._succeeded()
+        finally:  # they wait, whatever becomes of the log
+            self._acknowledge(jobs)
 
     def _write_apart(self, jobs: Sequence[_Job]) -> bool:
         """Write again a batch that failed, so that only those fail that are to blame.
@@ -254,8 +259,8 @@ class Writer:
                 for kind, items in chunk:
                     self._write_records(kind, [record for _, record in items])
         except Exception as error:  # noqa: BLE001 - the thread must outlive it
-            self._failed(error)
             self._keep_for_later(chunk)
+            self._failed(error)
         else:
             self._succeeded()
 
@@ -291,15 +296,17 @@ class Writer:
                 self._next_flush = time.monotonic() + self._flush_interval
 
     def _failed(self, error: Exception) -> None:
-        if self.healthy or str(error) != self.last_error:
-            log.error("store.failing", error=str(error))
+        known = not self.healthy and str(error) == self.last_error
         self.last_error = str(error)
         self.healthy = False
+        if not known:
+            log.error("store.failing", error=str(error))
 
     def _succeeded(self) -> None:
-        if not self.healthy:
-            log.info("store.healed", after=self.last_error)
+        healed = not self.healthy
         self.healthy = True
+        if healed:
+            log.info("store.healed", after=self.last_error)
 
     def _watch(self) -> None:
         """Look whether another process has changed the file: our own commits leave this number alone."""

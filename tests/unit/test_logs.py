@@ -124,3 +124,15 @@ def test_websockets_reports_faults_but_not_peers_that_hang_up(error, logged):
     configure("debug", "json", out)
     logging.getLogger("websockets.server").error("connection handler failed", exc_info=error)
     assert bool(out.getvalue()) is logged
+
+
+def test_a_stream_that_is_closed_or_broken_stops_nobody():
+    class Broken(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    closed = io.StringIO()
+    closed.close()
+    for out in (closed, Broken()):
+        configure("info", "json", out)
+        structlog.get_logger().error("store.failing")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import StoreError
-from bridge.store import GroupRecord, Store
+from bridge.store import GroupRecord, Store, writer
 from tests.unit.store.helpers import settled, start, stop, until
 
 
@@ -49,6 +49,21 @@ async def test_full_disk_is_an_error_to_whoever_waits_and_passes(store):
     await set_page_limit(store, 1_000_000)
     number, _, repeated = await store.start_transaction(start(refused, id_tag="x" * 400))
     assert (number > acknowledged[-1], repeated, store.healthy) == (True, False, True)
+
+
+async def test_a_log_that_cannot_be_written_stops_no_writer(store, monkeypatch):
+    """Who reads the log may have gone away, and a disk that is full has often the log on it."""
+
+    class Broken:
+        def __getattr__(self, _level):
+            raise OSError("no space left on device")
+
+    monkeypatch.setattr(writer, "log", Broken())
+    await set_page_limit(store, 40)
+    _, refused = await fill(store, 1)
+    await set_page_limit(store, 1_000_000)
+    assert (await store.start_transaction(start(refused)))[0]
+    assert store.healthy
 
 
 async def test_reading_on_a_full_disk_does_not_look_like_recovery(store):
