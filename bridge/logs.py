@@ -57,7 +57,7 @@ def configure(level: Level = "info", style: Format = "auto", file: TextIO | None
         processors=[*common, render],
         # a level that is filtered out costs one empty call: debug stands on the hot path
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Output(out))),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Output(out))),
         cache_logger_on_first_use=True,
     )
     _route_libraries(common, render, out)
