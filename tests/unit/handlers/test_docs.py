@@ -81,7 +81,8 @@ def test_every_configuration_is_taken_and_so_are_its_settings(text, project: Pro
     (project.folder / "config.toml").write_text(text, "utf-8")
     load_config(project)
     ended = ocpp_bridge("check", "--project", project.folder)
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    assert all(line.startswith("warning: ") for line in ended.err.splitlines())  # of a weakness, such as "inline"
 
 
 @pytest.mark.parametrize("text", blocks("toml"))
