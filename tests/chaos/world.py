@@ -22,7 +22,7 @@ from tests.chaos.station import Station
 from tests.chaos.station_2 import Station21, Station201
 from tests.chaos.station_16 import Station16
 
-WAIT = 60.0  # s until something that has to happen has not, on a busy machine
+WAIT = 120.0  # s until something that has to happen has not, on a busy machine
 STATIONS = (Station16, Station201, Station16, Station21, Station16, Station201, Station21)
 CLIENTS = 2
 
