@@ -11,12 +11,11 @@ from argon2 import PasswordHasher
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bridge.cli.options import FormatOption, ProjectOption, StdinOption, ask_password, load, peek
+from bridge.cli.options import FormatOption, ProjectOption, StdinOption, ask_password, beginning, load, peek
 from bridge.cli.output import Cell, Format, moment, show
 from bridge.config import Config, Role, trusts_everybody
 from bridge.errors import Problem, ProjectError, Refused
 from bridge.opcua.trust import Listed, TrustList, application_uris, check_alone, name_of, parse
-from bridge.points.values import parse_time
 from bridge.project import Project
 from bridge.store import AuditRecord, Store, UserRecord
 
@@ -200,11 +199,7 @@ def audit(
 ) -> None:
     """Print what OPC UA clients wrote and called, their logins, and what became of it: times in UTC, no secrets."""
     found, config = load(project)
-    try:
-        begin = None if since is None else parse_time(since)
-    except ValueError as error:
-        what = f"{error}; expected ISO 8601 such as 2026-01-31 or 2026-01-31T12:00:00Z"
-        raise typer.BadParameter(what, param_hint="--since") from None
+    begin = beginning(since)
     with peek(found, config) as reader:
         show(AUDIT_COLUMNS, map(_deed, reader.audit(begin, name)), form)
 

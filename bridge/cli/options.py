@@ -8,6 +8,7 @@ import typer
 from bridge.cli.output import Format
 from bridge.config import Config, load_config
 from bridge.errors import Problem, ProjectError
+from bridge.points.values import parse_time
 from bridge.project import Project
 from bridge.station.registry import POLICIES
 from bridge.store import Reader, StationRecord, Store
@@ -31,6 +32,15 @@ def load(folder: Path | None) -> tuple[Project, Config]:
     """The project and its configuration. Raises ProjectError."""
     project = Project.find(folder)
     return project, load_config(project)
+
+
+def beginning(since: str | None) -> float | None:
+    """What `--since` says in Unix seconds, None where it is not given. Raises typer.BadParameter."""
+    try:
+        return None if since is None else parse_time(since)
+    except ValueError as error:
+        what = f"{error}; expected ISO 8601 such as 2026-01-31 or 2026-01-31T12:00:00Z"
+        raise typer.BadParameter(what, param_hint="--since") from None
 
 
 def peek(project: Project, config: Config) -> Reader:

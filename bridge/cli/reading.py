@@ -15,14 +15,13 @@ from bridge import RELEASED, __version__
 from bridge.cli import listing
 from bridge.cli.files import open_files, tls_problems
 from bridge.cli.listing import Line
-from bridge.cli.options import FormatOption, ProjectOption, load, peek, station
+from bridge.cli.options import FormatOption, ProjectOption, beginning, load, peek, station
 from bridge.cli.output import Cell, Format, moment, show
 from bridge.config import Config, load_config, weaknesses
 from bridge.errors import Problem, ProjectError
 from bridge.points.layout import Layout
 from bridge.points.measurands import Measurands
 from bridge.points.table import Table, load_table
-from bridge.points.values import parse_time
 from bridge.project import Project
 from bridge.scripting.build import chains_of
 from bridge.scripting.checking import check_scripts
@@ -149,11 +148,7 @@ def transactions(
 ) -> None:
     """Print the transactions, those of OCPP 1.6 first: times in UTC, energies in Wh, empty while it runs."""
     found, config = load(project)
-    try:
-        begin = None if since is None else parse_time(since)
-    except ValueError as error:
-        what = f"{error}; expected ISO 8601 such as 2026-01-31 or 2026-01-31T12:00:00Z"
-        raise typer.BadParameter(what, param_hint="--since") from None
+    begin = beginning(since)
     with peek(found, config) as reader:
         of_16 = map(_transaction, reader.transactions(begin))
         of_2 = (_state(station, state) for station, state in states(reader.events()) if _began(state, begin))
