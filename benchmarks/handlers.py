@@ -10,10 +10,10 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Literal
+from typing import Any, Literal
 
 from benchmarks.figures import Figure
 from benchmarks.processes import RunningBridge, bridge_of, free_port
@@ -28,6 +28,7 @@ ROUNDS, ASKED = 20, 200
 TIMEOUT = 1.0  # s, [handlers] timeout
 SPARE = 1.5  # s for the bridge to have a spare process again
 REPEATED = 3
+CROWD = 10
 
 SCRIPT = """\
 import asyncio, os, re, time
@@ -35,7 +36,7 @@ from bridge.api import *
 
 class Handler(RequestHandler):
     async def authorize(self, request):
-        wrong = getattr(self, "_" + request.station.id, None)
+        wrong = getattr(self, "_" + request.station.id.partition(".")[0], None)
         if wrong is not None:
             await wrong()
         return Authorization.accepted()
@@ -54,6 +55,7 @@ WRONG = {
     "exits": "os._exit",
     "memory": "memory until there is none",
 }
+SAID = {**WRONG, "nothing": "nothing wrong", "crowd": f"os._exit, by {CROWD} stations at once"}
 
 
 class _Place:
@@ -120,9 +122,11 @@ async def _waits(running: RunningBridge) -> list[Figure]:
                 async with booted(running.ocpp + name) as station:
                     await asyncio.sleep(SPARE)
                     found.setdefault(name, []).append(await _longest(other, _authorize(station)))
+            await asyncio.sleep(SPARE)
+            found.setdefault("crowd", []).append(await _crowd(running, other))
     return [
         Figure(
-            f"longest wait of another station: {WRONG.get(name, 'nothing wrong')}",
+            f"longest wait of another station: {SAID[name]}",
             f"{median(waits) * 1e3:.0f} ms",
             goal="" if name == "nothing" else "< 50 ms",
             note=f"of {len(waits)} times: {', '.join(f'{wait * 1e3:.0f}' for wait in sorted(waits))}",
@@ -131,7 +135,13 @@ async def _waits(running: RunningBridge) -> list[Figure]:
     ]
 
 
-async def _longest(other: Station, meanwhile: Awaitable[None]) -> float:
+async def _crowd(running: RunningBridge, other: Station) -> float:
+    async with AsyncExitStack() as stack:
+        stations = [await stack.enter_async_context(booted(f"{running.ocpp}exits.{n}")) for n in range(CROWD)]
+        return await _longest(other, asyncio.gather(*map(_authorize, stations)))
+
+
+async def _longest(other: Station, meanwhile: Awaitable[Any]) -> float:
     """The longest that a station waits for the answer to an Authorize, until something is done."""
     task = asyncio.ensure_future(meanwhile)
     longest = 0.0

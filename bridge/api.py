@@ -17,7 +17,9 @@ own field names.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+import msgspec
 
 __all__ = [
     "Answer",
@@ -179,7 +181,7 @@ class BootNotificationAnswer(Answer):
     """How a boot is answered; None leaves the interval to the configuration. Seconds."""
 
     status: RegistrationStatus
-    interval: int | None = None
+    interval: Annotated[int, msgspec.Meta(ge=0, le=2_147_483_647)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,9 +201,9 @@ class Authorization(Answer):
     personal_message: str | None = None
     personal_message_language: str | None = None
     certificate_status: CertificateStatus | None = None
-    charging_priority: int | None = None  # -9 to 9
+    charging_priority: Annotated[int, msgspec.Meta(ge=-9, le=9)] | None = None
     language: str | None = None
-    evse_ids: tuple[int, ...] = ()
+    evse_ids: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod

@@ -1,6 +1,7 @@
 """The scripts in order: the first answer that is not None wins, and a script that fails is passed over."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -13,7 +14,7 @@ from bridge.api import (
     Request,
     Station,
 )
-from bridge.scripting.host import Host
+from bridge.scripting.host import Host, How
 from bridge.scripting.losses import LOSSES, Losses
 from bridge.scripting.outcome import Failure
 from bridge.scripting.states import States
@@ -99,7 +100,7 @@ class Asking:
             if not self._host.has(name, method):
                 continue
             if not self._states.is_off(name) and not losses.is_off(name, station):
-                careful = losses.caution(name, station)
+                careful = partial(losses.caution, name, station)
                 answer, failure = await self._host.run(name, method, request, careful=careful)
                 if failure is None:
                     losses.answered(name, station)
@@ -130,8 +131,11 @@ class Asking:
         if self._states.failed(name, method, failure):
             log.error("handler.disabled", script=name)
 
-    def lost(self, suspects: Collection[tuple[str, str]]) -> None:
+    def lost(self, suspects: Collection[tuple[str, str]], how: How) -> None:
         """One of these, of a script and a station, has cost the scripts their process."""
+        self._losses.suspect(suspects)
+        if how == "stuck":
+            return
         pairs, scripts = self._losses.count(suspects)
         for name, station in pairs:
             log.error("handler.passed_over", script=name, station=station)

@@ -22,12 +22,15 @@ async def check_scripts(
 ) -> list[Problem]:
     """The problems of these scripts, in their order. `find` and `settings` are as for the runner."""
     bundle, unread = read_bundle(names, find)
+    host = ProcessHost(1.0, settings, {}, lambda *_: None, load_timeout=load_timeout)
 
     async def check(name: str) -> list[Problem]:
         if name in unread:
             return [unread[name]]
-        host = ProcessHost(1.0, settings, {}, lambda *_: None, load_timeout=load_timeout)
         return await host.check(Bundle({name: bundle.scripts[name]}, bundle.modules))
 
-    found = await asyncio.gather(*(check(name) for name in dict.fromkeys(names)))
+    try:
+        found = await asyncio.gather(*(check(name) for name in dict.fromkeys(names)))
+    finally:
+        await host.stop()
     return [problem for problems in found for problem in problems]

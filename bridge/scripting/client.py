@@ -24,6 +24,7 @@ class Client:
     """Asks the bridge, on the process's loop. `send` writes a frame."""
 
     def __init__(self, send: Callable[[Frame], None]) -> None:
+        self._loop = asyncio.get_running_loop()
         self._send = send
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -32,6 +33,9 @@ class Client:
         """What the bridge answers. Raises what it says, ValueError for what is too large or too much, and what
         msgspec raises of a value that no frame carries.
         """
+        if asyncio.get_running_loop() is not self._loop:  # a plain `def` runs one of its own in its thread
+            wish = self.want(operation, *arguments, station=station)
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(wish, self._loop))
         if len(self._waiting) >= WANTS:
             raise ValueError(f"{operation}: {WANTS} such calls of scripts wait already")
         if len(encode(arguments)) > WANTED_SIZE:

@@ -1,7 +1,7 @@
 """What runs scripts, as the rest of the bridge sees it, and as a process of scripts sees who keeps it."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from bridge.api import Request, Station
 from bridge.errors import Problem
@@ -12,8 +12,13 @@ from bridge.scripting.sources import Bundle
 W_contra = TypeVar("W_contra", contravariant=True)
 #: script, hook → why it failed
 HookFailed = Callable[[str, str, Failure], None]
-#: scripts and the stations that they were asked about, one of which has ended or blocked the scripts' process
-Lost = Callable[[Collection[tuple[str, str]]], None]
+#: what has become of the scripts' process: it takes nothing up for the moment, or for so long that it is no accident,
+#: or it is no more
+How = Literal["stuck", "blocked", "ended"]
+#: scripts and the stations that they were asked about, one of which has cost others their process; "" for a station
+#: where it was in no answer
+Lost = Callable[[Collection[tuple[str, str]], How], None]
+Care = Callable[[], float]
 
 
 class Host(Protocol):
@@ -30,10 +35,11 @@ class Host(Protocol):
     async def stop(self) -> None:
         """Runs the scripts' `stopped`."""
 
-    async def run(self, script: str, method: str, request: Request, *, careful: float = 0.0) -> Result:
+    async def run(self, script: str, method: str, request: Request, *, careful: Care = lambda: 0.0) -> Result:
         """The outcome of one call, in time. Raises nothing but CancelledError.
 
-        `careful`: it may end or block what scripts run in, and rather waits so many seconds than make others wait.
+        `careful`: the seconds for which it should rather wait than make others wait, as it may end or block what
+        scripts run in. It is asked each time that the call is about to begin.
         """
 
     async def reload(self, bundle: Bundle) -> list[Problem]:
@@ -59,8 +65,10 @@ class Owner(Protocol[W_contra]):
     def stuck(self, worker: W_contra) -> None:
         """A request waits, and the process takes nothing up."""
 
-    def lost(self, suspects: Collection[tuple[str, str]]) -> None:
-        """Scripts have blocked the process or ended it: one of these scripts, asked about its station."""
+    def lost(self, worker: W_contra, suspects: Collection[tuple[str, str]], how: How) -> None:
+        """Others cannot use the process: because of one of these scripts, asked about its station, or for "" in a
+        hook.
+        """
 
     def worn(self, worker: W_contra, why: str) -> None:
         """The process works, and should be replaced."""

@@ -9,21 +9,26 @@ import structlog
 
 from bridge.api import Request, Station
 from bridge.errors import Problem, ProjectError
-from bridge.scripting.host import HookFailed, Lost
+from bridge.scripting.host import Care, HookFailed, How, Lost
+from bridge.scripting.losses import SUSPECT
 from bridge.scripting.outcome import Failure, Result
 from bridge.scripting.remote import Moved, Worker
 from bridge.scripting.serving import Service
 from bridge.scripting.sources import Bundle
 from bridge.scripting.spawning import hook_problem, spawn, why_ended
+from bridge.scripting.template import Template
 from bridge.scripting.wire import NOTHING, Load, request_fields
 
 LOAD_TIMEOUT = 30.0  # s
 RELOAD_TIMEOUT = 10.0  # s, while somebody waits for what has been saved
+NOT_AGAIN = "not begun: such a request has ended or blocked its process, and there is no spare one"
 LONGEST_CARE = 0.8  # of its time a request that may end the process waits until there is a spare one
 RETRY = 1.0  # s from a process that could not be started to the next try; doubled each time
 RETRY_LIMIT = 60.0
-STARTS, STARTS_WITHIN = 5, 10.0  # as many within so many seconds are followed by a pause
+STARTS, STARTS_WITHIN = 50, 60.0  # as many within so many seconds are followed by a pause
+REST = 4.0  # times what the last start has taken
 FULL = 0.05  # s, before a process that reads nothing is asked again
+STOPPED_WITHIN = 1.5  # s that calls and `stopped` have when the bridge stops
 LEAVING = 4  # processes that may finish their calls at once
 
 log = structlog.get_logger()
@@ -44,7 +49,7 @@ class ProcessHost:
         services: Mapping[str, Service],
         hook_failed: HookFailed,
         *,
-        lost: Lost = lambda suspects: None,
+        lost: Lost = lambda suspects, how: None,
         memory: int = 0,
         load_timeout: float = LOAD_TIMEOUT,
         replaced: Callable[[str], None] = lambda why: None,
@@ -53,10 +58,11 @@ class ProcessHost:
         self.services = services
         self._settings = {name: dict(table) for name, table in settings.items()}
         self._hook_failed = hook_failed
-        self.lost = lost
+        self._lost = lost
         self.load_timeout = load_timeout
         self._memory = memory
         self._replaced = replaced
+        self._template = Template()
         self._bundle = Bundle({}, {})
         self._methods: Mapping[str, list[str]] = {}
         self._active: Worker | None = None
@@ -69,6 +75,8 @@ class ProcessHost:
         self._opening: set[asyncio.Task[None]] = set()
         self._stations: dict[str, Station] = {}
         self._starts: list[float] = []
+        self._took = 0.0  # s, the last start of a process
+        self._why_none = ""  # another process cannot be started, at the moment
         self._stopped = True
 
     def has(self, script: str, method: str) -> bool:
@@ -87,6 +95,7 @@ class ProcessHost:
             problems = await why_ended(worker)
         if worker is None or problems:
             self._stopped = True
+            self._template.close()
             raise ProjectError(problems)
         self._put_in_force(bundle, worker)
 
@@ -100,8 +109,19 @@ class ProcessHost:
             self._let_go(self._active)
         for worker in self._workers - self._leaving.keys():
             worker.end("the bridge stops")
-        await asyncio.gather(*(worker.ended.wait() for worker in self._workers))
+        await self._all_ended(STOPPED_WITHIN)
+        for worker in tuple(self._workers):
+            worker.end("its scripts take too long to stop", traced=True)
+        await self._all_ended(None)
         self._active = self._spare = None
+        self._template.close()
+
+    async def _all_ended(self, seconds: float | None) -> None:
+        waiting = [asyncio.ensure_future(worker.ended.wait()) for worker in self._workers]
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=seconds)
+            for one in late:
+                one.cancel()
 
     async def reload(self, bundle: Bundle) -> list[Problem]:
         worker, problems = await self._spawn(bundle, min(self.load_timeout, RELOAD_TIMEOUT))
@@ -123,7 +143,7 @@ class ProcessHost:
         return problems
 
     async def check(self, bundle: Bundle) -> list[Problem]:
-        """Loads scripts in a process that is ended again; what is wrong with them."""
+        """Loads scripts in a process that is ended again; what is wrong with them. `stop` comes after the last one."""
         worker, problems = await self._spawn(bundle, self.load_timeout)
         if worker is not None:
             worker.end("it was only to be checked")
@@ -141,40 +161,56 @@ class ProcessHost:
         self._respawn()
 
     async def _spawn(self, bundle: Bundle, seconds: float) -> tuple[Worker | None, list[Problem]]:
-        return await spawn(self, Load(bundle, self._memory, self._settings), seconds)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await spawn(self, self._template, Load(bundle, self._memory, self._settings), seconds)
+        finally:
+            self._took = loop.time() - began
 
     # Asking
 
-    async def run(self, script: str, method: str, request: Request, *, careful: float = 0.0) -> Result:
+    async def run(self, script: str, method: str, request: Request, *, careful: Care = lambda: 0.0) -> Result:
         loop = asyncio.get_running_loop()
         deadline, fields = loop.time() + self.timeout, request_fields(request)
         self._stations[request.station.id] = request.station
+        careful_until = 0.0
         while (left := deadline - loop.time()) > 0:
-            if careful:
-                await self._until(self._is_safe, min(careful, LONGEST_CARE * left))
+            care = careful()  # anew each time: another one may have cost the process where this one has waited
+            if care:
+                careful_until = careful_until or loop.time() + min(care, LONGEST_CARE * left)
+                await self._until(self._is_safe, careful_until - loop.time())
+                if care == SUSPECT and not self._is_safe():
+                    return Result(failure=Failure(f"RuntimeError: {NOT_AGAIN}", blame=False))
             worker = await self._serving(max(deadline - loop.time(), 0.001))
+            if worker is None and self._why_none:
+                return Result(failure=Failure(self._why_none, blame=False))
             if worker is None:
                 break
-            self._risky = worker if careful else self._risky
+            self._risky = worker if care else self._risky
             try:
                 return await worker.run(script, method, fields, request.station, max(deadline - loop.time(), 0.001))
             except Moved:
                 if worker is self._active:
                     await asyncio.sleep(FULL)
             finally:
-                if careful and self._risky is worker:
+                if care and self._risky is worker:
                     self._risky = None
                     self._changed.set()
         return Result(failure=Failure(f"TimeoutError: not begun within {self.timeout:g} s", blame=False))
 
     async def _serving(self, seconds: float) -> Worker | None:
-        """The process that serves; None: there is none in time."""
-        await self._until(self._is_open, seconds)
+        """The process that serves; None: there is none in time, or `_why_none`."""
+        await self._until(lambda: self._is_open() or self._is_hopeless(), seconds)
         return self._active if self._is_open() else None
 
     def _is_safe(self) -> bool:
         """Whether nobody else has to wait for long where a request ends the process."""
-        return self._spare is not None and self._risky is not self._active
+        return self._is_hopeless() or (self._spare is not None and self._risky is not self._active)
+
+    def _is_hopeless(self) -> bool:
+        """Whether there is no process, and will not be one soon."""
+        return self._active is None and bool(self._why_none)
 
     def _is_open(self) -> bool:
         return self._active is not None and self._active.opened.is_set()
@@ -190,6 +226,13 @@ class ProcessHost:
                     await self._changed.wait()
 
     # Who serves
+
+    def lost(self, worker: Worker, suspects: Collection[tuple[str, str]], how: How) -> None:
+        if worker not in {self._active, self._spare}:
+            suspects = {pair for pair in suspects if pair[1]}
+        elif how == "ended" and not suspects:  # a thread or a task that one of them has left
+            suspects = {(script, "") for script in self._bundle.scripts}
+        self._lost(suspects, how)
 
     def stuck(self, worker: Worker) -> None:
         if worker is self._active and self._spare is not None:
@@ -284,7 +327,7 @@ class ProcessHost:
         now = asyncio.get_running_loop().time()
         self._starts = [start for start in self._starts if start > now - STARTS_WITHIN]
         if len(self._starts) >= STARTS:
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(min(REST * self._took, RETRY))
         self._starts.append(now)
 
     async def _make_spare(self) -> None:
@@ -293,6 +336,8 @@ class ProcessHost:
             await self._not_too_often()
             bundle = self._bundle
             worker, problems = await self._spawn(bundle, self.load_timeout)
+            self._why_none = "; ".join(map(str, problems))
+            self._changed.set()
             if worker is None:
                 log.error("handlers.not_started", problems=[str(problem) for problem in problems], retry=pause)
                 await asyncio.sleep(pause)

@@ -7,7 +7,7 @@ from bridge.api import Request
 from bridge.errors import Problem, ProjectError
 from bridge.scripting.calling import Calls
 from bridge.scripting.client import Access
-from bridge.scripting.host import HookFailed
+from bridge.scripting.host import Care, HookFailed
 from bridge.scripting.loading import LoadedScript, load_all
 from bridge.scripting.outcome import Failure, Result, checked, failure_of
 from bridge.scripting.serving import Service
@@ -60,7 +60,7 @@ class InlineHost:
         self._say("stopped", await self._tell(scripts, "stopped"))
         self._neighbours.remove()
 
-    async def run(self, script: str, method: str, request: Request, *, careful: float = 0.0) -> Result:
+    async def run(self, script: str, method: str, request: Request, *, careful: Care = lambda: 0.0) -> Result:
         copy = make_request(type(request), request.station, request_fields(request))
         return await self._run(self.scripts[script], method, copy)
 

@@ -67,7 +67,9 @@ def load_script(
         handler.bridge = bridge
     try:
         handler_class.__init__(handler)  # now that its settings are there
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _failed(path, error) from error
     return LoadedScript(name or path.name, path, handler)
 
@@ -129,11 +131,13 @@ def _execute(path: Path, tree: ast.Module) -> ModuleType:
         # of a file that was changed within the same second.
         code = compile(tree, str(path), "exec")
         exec(code, module.__dict__)  # noqa: S102 - to run the site's script is what this room is for
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if before is None:
             del sys.modules[name]
         else:
             sys.modules[name] = before
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise _failed(path, error) from error
     return module
 

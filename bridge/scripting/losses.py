@@ -28,6 +28,8 @@ class Losses:
         self._pairs: dict[Pair, list[float]] = {}
         self._scripts: dict[str, list[float]] = {}
         self._off: dict[Pair, float] = {}  # until when
+        self._suspects: dict[Pair, float] = {}  # since when
+        self._lately: dict[str, float] = {}  # script → when it had a suspect
         self._proven: set[Pair] = set()
 
     def is_off(self, script: str, station: str) -> bool:
@@ -41,31 +43,43 @@ class Losses:
         return False
 
     def caution(self, script: str, station: str) -> float:
-        """The seconds for which it should rather wait than make others wait. It may have cost its process, or the
-        script has lost several lately, and it has not been answered since.
+        """The seconds for which it should rather wait than make others wait. It may have cost its process, or another
+        one of the script has lately, and it has not been answered since.
         """
-        if (script, station) in self._proven or not self._limit:
+        if (script, station) in self._proven:
             return 0.0
-        if (script, station) in self._pairs:
+        now = self._monotonic()
+        if self._suspects.get((script, station), -WITHIN) > now - WITHIN:
             return SUSPECT
-        return UNPROVEN if len(self._scripts.get(script, ())) > 1 else 0.0
+        return UNPROVEN if self._lately.get(script, -SCRIPT_WITHIN) > now - SCRIPT_WITHIN else 0.0
 
     def answered(self, script: str, station: str) -> None:
         """The script has got through a request of the station."""
         self._proven.add((script, station))
 
+    def suspect(self, pairs: Collection[Pair]) -> None:
+        """One of these keeps others waiting."""
+        now = self._monotonic()
+        self._proven -= set(pairs)
+        self._suspects = {pair: time for pair, time in self._suspects.items() if time > now - WITHIN}
+        self._suspects.update(dict.fromkeys(pairs, now))
+        self._lately.update(dict.fromkeys((script for script, _ in pairs), now))
+
     def count(self, suspects: Collection[Pair]) -> tuple[list[Pair], list[str]]:
-        """A process is lost: the pairs that are not to be asked about from now on, and the scripts with too many."""
+        """A process is lost: the pairs that are not to be asked about from now on, and the scripts with too many. A
+        pair without a station counts for its script alone.
+        """
         now = self._monotonic()
         self._pairs, self._scripts = _since(self._pairs, now - WITHIN), _since(self._scripts, now - SCRIPT_WITHIN)
-        pairs = _add(self._pairs, suspects, now, LOSSES if self._limit else 0)
-        self._proven -= set(suspects)
+        pairs = _add(self._pairs, [pair for pair in suspects if pair[1]], now, LOSSES if self._limit else 0)
         self._off.update(dict.fromkeys(pairs, now + self._pause))
         return pairs, _add(self._scripts, {script for script, _ in suspects}, now, self._limit)
 
     def forget(self, script: str) -> None:
         """Another version of a script is in force."""
         self._scripts.pop(script, None)
+        self._lately.pop(script, None)
+        self._suspects = {pair: time for pair, time in self._suspects.items() if pair[0] != script}
         self._pairs = {pair: times for pair, times in self._pairs.items() if pair[0] != script}
         self._proven = {pair for pair in self._proven if pair[0] != script}
         self._off = {pair: until for pair, until in self._off.items() if pair[0] != script}

@@ -15,6 +15,8 @@ from bridge.scripting.loading import line_in, summary
 SUMMARY_LENGTH = 500
 TRACEBACK_LENGTH = 10_000
 
+ANSWER_SIZE = 1024 * 1024  # bytes of an answer, as JSON
+
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):
     """Why a method gave no answer. `blame`: it is the script's own fault, and counts towards switching it off.
@@ -61,7 +63,10 @@ def checked(method: str, outcome: Outcome) -> Outcome:
         wrong = f"returned {_kind(value)}, not {expected.__name__} or None"
         return Outcome(error=TypeError(wrong))
     try:
-        return Outcome(msgspec.json.decode(msgspec.json.encode(value), type=expected))
+        text = msgspec.json.encode(value)
+        if len(text) > ANSWER_SIZE:
+            return Outcome(error=ValueError(f"returned {len(text)} bytes, more than {ANSWER_SIZE}"))
+        return Outcome(msgspec.json.decode(text, type=expected))
     # msgspec's own errors, and whatever a script's object raises while it is encoded
     except Exception as wrong_value:  # noqa: BLE001
         return Outcome(error=wrong_value)

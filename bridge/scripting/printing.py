@@ -29,9 +29,11 @@ log = structlog.get_logger()
 
 def configure() -> None:
     """Makes print, structlog and logging write lines that `Printed` understands, at once."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    # New ones: those from before the fork were made for files, not for a pipe.
+    sys.stdout, sys.stderr = (
+        open(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        for number in (1, 2)
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -2,71 +2,54 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 from bridge.scripting.claims import Claims
 from bridge.scripting.printing import Printed
+from bridge.scripting.template import POLL, Template
 
 TRACED = 0.1  # s to say where it hangs, before it is killed
-POLL = 0.005  # s from one look whether it has ended to the next
 TRACE_LENGTH = 10_000  # characters
-
-#: structlog imports rich where there is one, for colours that a pipe has no use for: a third of the time to start
-_PROGRAM = """\
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-sys.modules["rich"] = None
-from bridge.scripting.worker import main
-del sys.modules["rich"]
-main(*map(int, sys.argv[2:]))
-"""
 
 
 class Process:
     """A process that runs `worker.main`, with a socket and a page of memory between it and the bridge.
 
-    `trace`: where it hung when it was killed. Not a fork: the bridge has threads and a database open, and nothing of
-    these is to be seen there. It is in a session of its own, so that Ctrl-C goes past it.
+    `trace`: where it hung when it was killed.
     """
 
-    def __init__(self) -> None:
-        """Starts it. Raises OSError."""
+    def __init__(self, template: Template, pid: int, claims: Claims, ours: socket.socket, output: int) -> None:
         self.trace = ""
-        self.claims = Claims.create()
-        self._ours, theirs = socket.socketpair()
+        self.pid = pid
+        self.claims = claims
+        self._template = template
+        self._ours = ours
+        self._reads = os.fdopen(output, "rb", 0)
         self._output = Printed()
-        path = json.dumps([entry or str(Path.cwd()) for entry in sys.path])
-        files = theirs.fileno(), self.claims.file
-        try:
-            with theirs:
-                self._popen = subprocess.Popen(  # noqa: S603
-                    [sys.executable, "-P", "-c", _PROGRAM, path, *map(str, files), str(os.getpid())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=files,
-                    start_new_session=True,
-                    env={**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"},
-                )
-        except OSError:
-            self._ours.close()
-            self.claims.close()
-            raise
 
-    @property
-    def pid(self) -> int:
-        return self._popen.pid
+    @classmethod
+    async def start(cls, template: Template) -> "Process":
+        """Raises OSError."""
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            claims = Claims.create()
+            ours.callback(claims.close)
+            here, there = socket.socketpair()
+            ours.callback(here.close)
+            theirs.callback(there.close)
+            reads, writes = os.pipe()
+            ours.callback(os.close, reads)
+            theirs.callback(os.close, writes)
+            pid = await template.fork(there.fileno(), claims.file, writes)
+            ours.pop_all()
+        return cls(template, pid, claims, here, reads)
 
     async def connect(self, protocol: asyncio.Protocol) -> None:
         """Begins to read its output, and gives the socket to `protocol`."""
         loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: self._output, self._popen.stdout)
+        await loop.connect_read_pipe(lambda: self._output, self._reads)
         await loop.create_unix_connection(lambda: protocol, sock=self._ours)
 
     def starved(self) -> float:
@@ -77,31 +60,17 @@ class Process:
 
     async def end(self, *, traced: bool) -> int:
         """Ends it by force, and returns its exit code. `traced`: it says first where it hangs."""
-        if traced and self._runs():
+        runs = await self._template.runs(self.pid)
+        if traced and runs:
             self._output.traced = []
-            with contextlib.suppress(OSError):
-                os.kill(self.pid, signal.SIGUSR1)
+            self._template.kill(self.pid, signal.SIGUSR1)
             await asyncio.sleep(TRACED)
-        elif self._runs():
+        elif runs:
             await asyncio.sleep(POLL)  # one that is about to end by itself has an exit code to tell
-        with contextlib.suppress(OSError):
-            os.killpg(self.pid, signal.SIGKILL)  # with what its scripts have started
-        code = await self._exit_code()
+        self._template.kill(self.pid, signal.SIGKILL)
+        code = await self._template.ended(self.pid)
         await self._output.close()
+        self._reads.close()
         self.trace = "\n".join(self._output.traced or [])[:TRACE_LENGTH]
         self._ours.close()
-        return code
-
-    def _runs(self) -> bool:
-        """Without taking its exit code: its number stays its own until then, and that of what it has started."""
-        if not hasattr(os, "waitid"):
-            return True
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-        except ChildProcessError:  # where SIGCHLD is ignored, the system itself has taken the exit code
-            return False
-
-    async def _exit_code(self) -> int:
-        while (code := self._popen.poll()) is None:  # noqa: ASYNC110 - nothing tells when it ends
-            await asyncio.sleep(POLL)
         return code

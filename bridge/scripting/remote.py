@@ -9,7 +9,7 @@ import structlog
 
 from bridge.api import RequestHandler, Station
 from bridge.scripting.claims import SLOTS
-from bridge.scripting.host import Owner
+from bridge.scripting.host import How, Owner
 from bridge.scripting.outcome import Failure, Result
 from bridge.scripting.process import Process
 from bridge.scripting.serving import Desk
@@ -33,10 +33,12 @@ from bridge.scripting.wire import (
     plain,
 )
 
-PATIENCE = 0.02  # s that a request may wait for its turn while nothing is heard from the process
+PATIENCE = 0.015  # s that a request may wait for its turn while nothing is heard from the process
+BLOCKED = 0.1  # s after which that counts against the script
 LOOK = 0.005  # s from one look at what waits to the next
 STARVING = 0.5  # s after which that no CPU was free is no excuse
 LATE = 0.01  # s by which such a look may be late before it is the bridge that was busy
+LATE_LOOKS = 3  # one after the other: between them it has read what there was
 ACKNOWLEDGED = 0.25  # s for a loop that turns to say so
 BACKLOG = 16 * 1024 * 1024  # bytes that may wait for a process that does not read
 ENDED = "it has ended"
@@ -72,8 +74,7 @@ class Worker(asyncio.Protocol):
     it is gone; `why` says what ended it, `trace` where it hung, `loading` which script was being loaded, from 1 on.
     """
 
-    def __init__(self, owner: Owner["Worker"], load: Load) -> None:
-        """Starts the process. Raises OSError."""
+    def __init__(self, owner: Owner["Worker"], process: Process, load: Load) -> None:
         self.loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         self.opened = asyncio.Event()
         self.ended = asyncio.Event()
@@ -83,17 +84,20 @@ class Worker(asyncio.Protocol):
         self.asked: dict[int, _Asked] = {}
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._process = Process()
-        self._claims = self._process.claims
+        self._process = process
+        self._claims = process.claims
         self._slots = list(range(SLOTS))
         self._unbegun: deque[_Asked] = deque()
         self._taken_back: dict[int, int] = {}  # number → slot, until the process says that it has seen it
         self._given_up: dict[int, _Asked] = {}  # begun, until the process says that it has seen that nobody waits
         self._is_lost = False
         self._heard = 0.0
-        self._starved = 0.0
+        self._since = 0.0  # it has been silent when it was last looked at
+        self._starved = 0.0  # before that
+        self._late = 0
         self._number = 0
         self._look: asyncio.TimerHandle | None = None
+        self._waits: asyncio.TimerHandle | None = None
         self._ack: asyncio.TimerHandle | None = None
         self._desk = Desk(owner.services, owner.station, self._send)
         self._frames = Frames(ToBridge, FROM_SCRIPTS)
@@ -154,7 +158,8 @@ class Worker(asyncio.Protocol):
         self._given_up[asked.number] = asked
         self._send(Cancel(asked.number))
         if self._ack is None:
-            self._ack = self._loop.call_later(ACKNOWLEDGED, self._not_acknowledged)
+            at = self._loop.time(), self._process.starved()
+            self._ack = self._loop.call_later(ACKNOWLEDGED, self._not_acknowledged, *at)
         return True
 
     def _take_back(self, asked: _Asked) -> bool:
@@ -184,31 +189,52 @@ class Worker(asyncio.Protocol):
             unbegun.popleft()
         if self.why or not unbegun:
             return
-        if now - due < LATE and self._is_stuck(now - max(unbegun[0].sent, self._heard)):
-            self._lose()
+        since = max(unbegun[0].sent, self._heard)
+        self._late = self._late + 1 if now - due >= LATE else 0
+        if since != self._since:
+            self._since, self._starved = since, self._process.starved()
+        elif self._late in {0, LATE_LOOKS} and self._is_silent(now - since, PATIENCE, self._starved):
+            self._late = 0
+            if self._waits is None:
+                self._lose("stuck")
+                self._waits = self._loop.call_later(LOOK, self._look_at_silent, self._heard, since)
             self._owner.stuck(self)
         self._look_later()
 
-    def _is_stuck(self, silent: float) -> bool:
-        """Whether a process that has been silent for so many seconds takes nothing up, though it could."""
-        if silent < PATIENCE:
-            self._starved = self._process.starved() if silent < 2 * LOOK else self._starved
+    def _is_silent(self, silent: float, limit: float, starved: float) -> bool:
+        """Whether a process that has said nothing for so many seconds could have for `limit` of them; `starved` is
+        what it had been until then.
+        """
+        if silent < limit:
             return False
-        return silent > STARVING or silent - (self._process.starved() - self._starved) > PATIENCE
+        return silent > limit + STARVING or silent - (self._process.starved() - starved) >= limit
 
-    def _not_acknowledged(self) -> None:
+    def _look_at_silent(self, heard: float, since: float) -> None:
+        """A script that is through in a moment has kept nobody waiting for long."""
+        self._waits = None
+        if self._heard != heard or self.why:
+            return
+        if self._is_silent(self._loop.time() - since, BLOCKED, self._starved):
+            self._lose("blocked")
+        else:
+            self._waits = self._loop.call_later(LOOK, self._look_at_silent, heard, since)
+
+    def _not_acknowledged(self, since: float, starved: float) -> None:
+        if not self._is_silent(self._loop.time() - since, ACKNOWLEDGED, starved):
+            self._ack = self._loop.call_later(LOOK, self._not_acknowledged, since, starved)
+            return
         self._ack = None
-        self._lose()
+        self._lose("blocked")
         self.end("a script blocks it", traced=True)
 
-    def _lose(self) -> None:
+    def _lose(self, how: How) -> None:
         """Scripts block the process, or have ended it: tells once who may have done so."""
         if self._is_lost or self.why:
             return
-        self._is_lost = True
+        self._is_lost = how != "stuck"
         begun = [asked for asked in self.asked.values() if not asked.future.done() and self._claims.begun(asked.slot)]
-        suspects = {(asked.script, asked.station) for asked in (*begun, *self._given_up.values()) if asked.station}
-        self._owner.lost(suspects)
+        suspects = {(asked.script, asked.station) for asked in (*begun, *self._given_up.values())}
+        self._owner.lost(self, suspects, how)
 
     def _backlog(self) -> int:
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
@@ -224,11 +250,11 @@ class Worker(asyncio.Protocol):
             for message in self._frames.feed(data):
                 self._take(message)
         except (ValueError, KeyError) as error:
-            self._lose()
+            self._lose("ended")
             self.end(f"it sends nonsense: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lose()
+        self._lose("ended")
         self.end(ENDED)
 
     def _send(self, message: Frame) -> None:
@@ -282,7 +308,7 @@ class Worker(asyncio.Protocol):
         if self.why == ENDED:
             log.error("handlers.ended", pid=self._process.pid, how=how)
         self.why = f"the scripts' process has ended ({how})" if self.why == ENDED else f"ended: {self.why}"
-        for timer in (self._look, self._ack):
+        for timer in (self._look, self._waits, self._ack):
             if timer is not None:
                 timer.cancel()
         self._connecting.cancel()

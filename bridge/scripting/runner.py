@@ -12,7 +12,7 @@ import structlog
 from bridge.api import Answer, Request
 from bridge.errors import Problem, ProjectError
 from bridge.scripting.chain import Asking, Chains, OnError
-from bridge.scripting.host import HookFailed, Host, Lost
+from bridge.scripting.host import HookFailed, Host, How, Lost
 from bridge.scripting.hosting import ProcessHost
 from bridge.scripting.inline import InlineHost
 from bridge.scripting.losses import Losses
@@ -177,8 +177,8 @@ class ScriptRunner:
     def _hook_failed(self, script: str, hook: str, failure: Any) -> None:
         self._asking.failed(script, hook, failure)
 
-    def _lost(self, suspects: Collection[tuple[str, str]]) -> None:
-        self._asking.lost(suspects)
+    def _lost(self, suspects: Collection[tuple[str, str]], how: How) -> None:
+        self._asking.lost(suspects, how)
 
 
 def _host(options: Options, hook_failed: HookFailed, lost: Lost) -> Host:

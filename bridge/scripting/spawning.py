@@ -6,17 +6,28 @@ import re
 from bridge.errors import Problem
 from bridge.scripting.host import Owner
 from bridge.scripting.outcome import Failure
+from bridge.scripting.process import Process
 from bridge.scripting.remote import Gone, Worker
 from bridge.scripting.sources import Bundle
+from bridge.scripting.template import Template
 from bridge.scripting.wire import Load
 
+FORK_TIMEOUT = 30.0  # s
 
-async def spawn(owner: Owner[Worker], load: Load, seconds: float) -> tuple[Worker | None, list[Problem]]:
-    """A process that has loaded these scripts, in so many seconds, or what is wrong with them."""
+
+async def spawn(
+    owner: Owner[Worker], template: Template, load: Load, seconds: float
+) -> tuple[Worker | None, list[Problem]]:
+    """A process that has loaded these scripts, in so many seconds from its start, or what is wrong with them."""
     try:
-        worker = Worker(owner, load)
+        async with asyncio.timeout(FORK_TIMEOUT):
+            process = await Process.start(template)
     except OSError as error:
-        return None, [Problem("", "", f"the scripts' process cannot be started: {error}")]
+        if isinstance(error, TimeoutError):
+            template.close()  # and all that it has forked: it would not tell when they end
+        why = str(error) or f"no process within {FORK_TIMEOUT:g} s"
+        return None, [Problem("", "", f"the scripts' process cannot be started: {why}")]
+    worker = Worker(owner, process, load)
     owner.made(worker)
     try:
         async with asyncio.timeout(seconds):

@@ -51,14 +51,18 @@ from bridge.scripting.wire import (
 
 MAX_HUNG = 16  # threads that do not come back
 MAX_TASKS = 1_000  # of the loop
-TASKS_LOOKED_AT = 64  # calls from one counting of the tasks to the next
+MAX_THREADS = 2 * THREADS
+MAX_FILES = 0.8  # of what a process may open
+LOOKED_AT = 64  # calls from one look at what scripts have left to the next
+#: what a script fails with where there is no more to be had
+USED_UP = ("MemoryError", "RuntimeError: can't start new thread", "OSError: [Errno 24]")
 STACK = 2 * 1024 * 1024  # bytes of a thread's
 _PR_SET_PDEATHSIG = 1
 
 
 def main(connection: int, claims: int, parent: int) -> None:
     """Serves the bridge over the socket `connection` until it closes that. All three are numbers of the system's."""
-    _tie_to(parent)
+    tie_to(parent)
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)  # where is it, when it hangs?
     for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and systemd mean the bridge, which still asks scripts
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which a script's own children would inherit
@@ -74,8 +78,8 @@ def main(connection: int, claims: int, parent: int) -> None:
     os._exit(1)
 
 
-def _tie_to(parent: int) -> None:
-    """Dies with the bridge, also while a script holds the interpreter."""
+def tie_to(parent: int) -> None:
+    """Dies with the process that has started this one, also while a script holds the interpreter."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -85,11 +89,26 @@ def _tie_to(parent: int) -> None:
 async def _serve(connection: socket.socket, claims: Claims) -> None:
     loop = asyncio.get_running_loop()
     serving = Serving(claims)
+    _keep_from_children(loop, connection.fileno(), claims)
     await loop.create_unix_connection(lambda: serving, sock=connection)
     await serving.closed
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     os._exit(0)  # threads that hang, and what scripts left for the interpreter's end, keep nobody waiting
+
+
+def _keep_from_children(loop: asyncio.AbstractEventLoop, connection: int, claims: Claims) -> None:
+    """A child that a script forks (multiprocessing does) is not a second one that takes requests and answers them, and
+    the bridge sees this process end though the child lives on.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+
+    def forked() -> None:
+        os.dup2(nothing, connection, inheritable=False)
+        claims.give_up()
+        loop.call_soon(os._exit, 0)  # if it comes back to the loop, which it shares with this process
+
+    os.register_at_fork(after_in_child=forked)
 
 
 class Serving(asyncio.Protocol):
@@ -105,7 +124,7 @@ class Serving(asyncio.Protocol):
         self._client = Client(self._send)
         self._calls = Calls(0)
         self._worn = ""
-        self._until_look = TASKS_LOOKED_AT
+        self._until_look = LOOKED_AT
 
     # The pipe
 
@@ -131,7 +150,7 @@ class Serving(asyncio.Protocol):
         elif isinstance(message, Reply):
             self._client.settle(message)
         elif isinstance(message, Cancel):
-            task = self._running.get(message.number)
+            task = self._running.pop(message.number, None)  # if it stays all the same, it is one that was left
             if task is not None:
                 task.cancel()
             self._send(Cancelled(message.number, self._wear()))
@@ -186,12 +205,31 @@ class Serving(asyncio.Protocol):
     def _wear(self, failure: Failure | None = None) -> str:
         """Why this process should be replaced; "": it should not."""
         self._until_look -= 1
-        if failure is not None and failure.what.startswith("MemoryError"):
-            self._worn = "its scripts have used up their memory"
+        if failure is not None and failure.what.startswith(USED_UP):
+            self._worn = f"its scripts have used up what they may: {failure.what}"
         elif self._calls.hung >= MAX_HUNG:
             self._worn = f"{self._calls.hung} threads of its scripts hang"
         elif self._until_look <= 0:
-            self._until_look = TASKS_LOOKED_AT
-            if len(asyncio.all_tasks()) - len(self._running) > MAX_TASKS:
-                self._worn = f"its scripts have left more than {MAX_TASKS} tasks"
+            self._until_look = LOOKED_AT
+            self._worn = self._left_behind() or self._worn
         return self._worn
+
+    def _left_behind(self) -> str:
+        """What scripts have left in such a number that it will soon be too much."""
+        if len(asyncio.all_tasks()) - len(self._running) > MAX_TASKS:
+            return f"its scripts have left more than {MAX_TASKS} tasks"
+        if threading.active_count() > MAX_THREADS:
+            return f"its scripts have more than {MAX_THREADS} threads"
+        if _open_files() > MAX_FILES * resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
+            return "its scripts have left too many files open"
+        return ""
+
+
+def _open_files() -> int:
+    """At least so many: the lowest number that is free."""
+    try:
+        number = os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return sys.maxsize
+    os.close(number)
+    return number

@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import structlog
+
 from bridge.api import Authorization
 from bridge.ocpp.schemas import resolved, schemas
 from bridge.ocpp.versions import Version
 from bridge.points.values import format_time
+
+log = structlog.get_logger()
 
 #: what is answered without asking anybody: the time (Unix seconds) → the response
 AUTOMATIC: Mapping[str, Callable[[float], dict[str, Any]]] = {
@@ -38,7 +42,6 @@ AUTOMATIC: Mapping[str, Callable[[float], dict[str, Any]]] = {
     "ReportChargingProfiles": lambda now: {},
     "ReportDERControl": lambda now: {},
     "ReservationStatusUpdate": lambda now: {},
-    "SecurityEventNotification": lambda now: {},
     "StatusNotification": lambda now: {},
 }
 
@@ -79,7 +82,8 @@ def authorized(
     """The answer to Authorize or TransactionEvent, from what a script decided (None: nothing, so Accepted).
 
     `accepted`: the station's registration is; a station that isn't charges nobody. Fields that this version's answer
-    has not are left out, so that one script serves all versions.
+    has not, or not so, are left out: one script serves all versions, and a station that cannot read a field would take
+    nothing of the answer.
     """
     if not accepted:
         return {"idTokenInfo": {"status": "Invalid"}}
@@ -93,8 +97,26 @@ def authorized(
         answer["certificateStatus"] = decided.certificate_status
     known = schema["properties"]
     token = resolved(schema, known["idTokenInfo"])["properties"]
-    answer["idTokenInfo"] = {name: value for name, value in info.items() if name in token}
-    return {name: value for name, value in answer.items() if name in known}
+    info = {name: value for name, value in info.items() if name in token}
+    answer = {name: value for name, value in answer.items() if name in known and name != "idTokenInfo"}
+    if not schemas(version).check_response(action, {**answer, "idTokenInfo": info}):
+        return {**answer, "idTokenInfo": info}
+    return _what_fits(version, action, answer, {"status": decided.status}, info)
+
+
+def _what_fits(
+    version: Version, action: str, answer: dict[str, Any], status: dict[str, Any], info: dict[str, Any]
+) -> dict[str, Any]:
+    """The fields of an answer, and of its idTokenInfo, that the schema allows each."""
+
+    def fits(**fields: Any) -> bool:
+        return not schemas(version).check_response(action, {"idTokenInfo": status, **fields})
+
+    taken = {name: value for name, value in answer.items() if fits(**{name: value})}
+    told = {name: value for name, value in info.items() if fits(idTokenInfo={**status, name: value})}
+    left_out = sorted((answer.keys() - taken.keys()) | (info.keys() - told.keys()))
+    log.warning("handler.fields_left_out", action=action, version=version.name, fields=left_out)
+    return {**taken, "idTokenInfo": {**status, **told}}
 
 
 def _id_token_info(decided: Authorization) -> dict[str, Any]:

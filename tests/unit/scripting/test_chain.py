@@ -114,6 +114,9 @@ FAILURES = {
     "wrong case": ("return Authorization(status='accepted')", "Invalid enum value"),
     "status is None": ("return Authorization(status=None)", "at `$.status`"),
     "wrong field": ("return Authorization.accepted(parent_id_token=7)", "at `$.parent_id_token`"),
+    "out of range": ("return Authorization(status='Accepted', charging_priority=99)", "at `$.charging_priority`"),
+    "no JSON": ("return Authorization(status='Accepted', fields={'x': object()})", "type object is unsupported"),
+    "too large": ("return Authorization.accepted(parent_id_token='x' * 2_000_000)", "more than 1048576"),
     "unprintable": (
         "raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})()",
         "Odd: <exception str() failed>",

@@ -88,6 +88,7 @@ def test_a_script_may_use_annotations_and_data_classes_of_its_own(script: Script
         ("x = 1\n\nimport no_such_module\n", "line 3", "No module named 'no_such_module'"),
         ("def f():\n    return 1 / 0\nf()\n", "line 2", "ZeroDivisionError: division by zero"),
         ("import sys\nsys.exit(3)\n", "line 2", "SystemExit: 3"),
+        ("import asyncio\nraise asyncio.CancelledError\n", "line 2", "CancelledError"),
         ("import json\njson.loads('{')\n", "line 2", "JSONDecodeError"),
         ("x = '\0'\n", "", "null bytes"),
         ("", "", "has no class Handler(RequestHandler)"),

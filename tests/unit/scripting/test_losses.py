@@ -63,17 +63,29 @@ def test_a_script_reaches_its_limit_with_many_stations_within_a_minute() -> None
 def test_no_limit_means_never() -> None:
     found = losses(Clock(), limit=0)
     assert all(found.count({BAD}) == ([], []) for _ in range(50))
-    assert (found.is_off(*BAD), found.caution(*BAD)) == (False, 0.0)
+    assert not found.is_off(*BAD)
+    found.suspect({BAD})
+    assert found.caution(*BAD) > 0, "others wait no longer for that"
 
 
 def test_caution_is_for_the_suspect_and_for_those_not_yet_answered_by_a_script_that_costs_processes() -> None:
-    found = losses(Clock())
-    found.answered("site.py", "GOOD")
-    found.count({BAD})
-    assert found.caution(*BAD) > 0
+    clock = Clock()
+    found = losses(clock)
     assert found.caution("site.py", "NEW") == 0
-    found.count({("site.py", "WORSE")})
-    assert found.caution("site.py", "NEW") > 0
+    found.answered("site.py", "GOOD")
+    found.suspect({BAD})
+    assert found.caution(*BAD) > found.caution("site.py", "NEW") > 0
     assert found.caution("site.py", "GOOD") == found.caution("other.py", "NEW") == 0
     found.answered(*BAD)
     assert found.caution(*BAD) == 0
+    clock.now += SCRIPT_WITHIN + 1
+    assert found.caution("site.py", "NEW") == 0
+    found.suspect({BAD})
+    found.forget("site.py")
+    assert found.caution(*BAD) == found.caution("site.py", "NEW") == 0
+
+
+def test_a_loss_without_a_station_counts_for_the_script() -> None:
+    found = losses(Clock(), limit=3)
+    assert [found.count({("site.py", "")})[1] for _ in range(3)] == [[], [], ["site.py"]]
+    assert not found.is_off("site.py", "")
