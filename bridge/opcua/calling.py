@@ -87,7 +87,8 @@ class Calling:
             outputs = await self._writer.call(group, method, arguments, user.name or "")
             return _result("Good", outputs=_variants(method.outputs, outputs))
         except Refused as error:
-            log.info("opcua.call_refused", node=shown(call.method_id), user=user.name, status=error.status)
+            node = shown(call.method_id)
+            self._guard.log("opcua.call_refused", session.address, node=node, user=user.name, status=error.status)
             return _result(error.status, error.arguments)
         except CallFailed as error:
             return _result(error.status, outputs=_variants(method.outputs, error.outputs) if method else [])

@@ -63,8 +63,8 @@ def load_identity(folder: Path, host: str) -> Identity:
             _make(folder, _read_key(key), host, application_uri())
         if key.stat().st_mode & 0o077:
             log.warning("opcua.key_can_be_read_by_others", file=str(key))
-        return _read(certificate, key)
-    except (OSError, ValueError, x509.ExtensionNotFound) as error:
+        return read_identity(folder)
+    except (OSError, ValueError) as error:
         what = f"the application certificate and its key cannot be used: {error}"
         raise ProjectError([Problem(str(certificate), "", what)]) from error
 
@@ -74,10 +74,12 @@ def renew(folder: Path, identity: Identity, host: str) -> Identity:
     certificate = folder / CERTIFICATE
     certificate.replace(certificate.with_name(f"{certificate.stem} [{thumbprint(identity.certificate)}].old"))
     _make(folder, identity.key, host, identity.uri)
-    return _read(certificate, folder / KEY)
+    return read_identity(folder)
 
 
-def _read(certificate: Path, key: Path) -> Identity:
+def read_identity(folder: Path) -> Identity:
+    """The identity in the folder. Raises OSError, ValueError."""
+    certificate, key = folder / CERTIFICATE, folder / KEY
     found = x509.load_der_x509_certificate(certificate.read_bytes())
     private = _read_key(key)
     if private.public_key() != found.public_key():

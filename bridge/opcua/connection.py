@@ -1,14 +1,16 @@
 """The TCP side of the OPC UA server: chunks out of bytes, one after the other, and how far a client may go."""
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 import structlog
 from asyncua import ua
 from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
 
 from bridge.opcua.chunks import FRAME
+from bridge.opcua.crowd import find_out_if_dead, first_to_go
 from bridge.opcua.processor import Processor
 from bridge.opcua.sessions import BridgeInternalServer
 from bridge.opcua.slowdown import machine
@@ -18,6 +20,7 @@ log = structlog.get_logger()
 MAX_WAITING = 262_144  # bytes of requests that may wait before no more are read
 TURN = 0.005  # s, that a client with many requests keeps the others waiting at a time
 PATIENCE = 60.0  # s, after which a client that reads nothing is disconnected
+WITHOUT_SESSION = 30.0  # s, until a connection is closed that has no session, or has none any more
 
 
 class Protocol(OPCUAProtocol):
@@ -34,39 +37,68 @@ class Protocol(OPCUAProtocol):
         self._is_busy = False
         self._is_full = False
         self._give_up: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
+        self._was_unused = True  # when it was looked at last
+        self._made = time.monotonic()
         self._loop = asyncio.get_running_loop()
         address = transport.get_extra_info("peername")
         self.machine = machine(str(address[0])) if address else ""
         if not self._has_room():
-            log.info("opcua.connection_refused", client=str(address), why="too many connections")
+            self.iserver.guard.log("opcua.connection_refused", self.machine, why="too many connections")
             transport.close()
             return
         super().connection_made(transport)
         if self.processor is not None:
             self.processor = Processor(self.iserver, transport, self.limits)
             self.processor.set_policies(self.policies)
+            find_out_if_dead(transport.get_extra_info("socket"))
+            self._look = self._loop.call_later(WITHOUT_SESSION, self._look_whether_used)
+
+    @property
+    def is_used(self) -> bool:
+        """Somebody has logged in over it, and has the session still."""
+        return self.processor is not None and self.processor.has_session()
+
+    @property
+    def heard(self) -> float:
+        """When its session asked for something last, or when it came (monotonic)."""
+        last = None if self.processor is None else self.processor.session_last_activity
+        return self._made if last is None else last
 
     def _has_room(self) -> bool:
-        """Whether one more connection is taken: where there are too many, the oldest goes on which nobody has said
-        who it is (OPC 10000-4 §5.6.2.1). So who only holds connections open keeps nobody out.
+        """Whether one more connection is taken. Where there are too many of its machine, or of all, another one goes
+        (OPC 10000-4 §5.6.2.1), so that who only holds connections open, or loses them, keeps nobody out.
         """
         limits, others = self.iserver.limits, [other for other in self.clients if isinstance(other, Protocol)]
-        if sum(other.machine == self.machine for other in others) >= limits.max_connections_per_address:
+        here = [other for other in others if other.machine == self.machine]
+        if len(here) >= limits.max_connections_per_address:
+            return self._displaces_one_of(here)
+        return len(others) < limits.max_connections or self._displaces_one_of(others)
+
+    def _displaces_one_of(self, others: "Sequence[Protocol]") -> bool:
+        goes = first_to_go([one for one in others if not one.is_used], [one for one in others if one.is_used])
+        if goes is None:
             return False
-        if len(others) < limits.max_connections:
-            return True
-        idle = next((other for other in others if other.processor is None or not other.processor.has_session()), None)
-        if idle is None:
-            return False
-        if idle.transport is not None:
-            idle.transport.abort()
-        self.clients.remove(idle)
+        self.iserver.guard.log("opcua.connection_displaced", goes.machine, by=self.machine)
+        if goes.transport is not None:
+            goes.transport.abort()
+        self.clients.remove(goes)
         return True
+
+    def _look_whether_used(self) -> None:
+        """Ends a connection on which nobody has logged in, and one whose session has ended or moved away."""
+        is_unused = not self.is_used
+        if is_unused and self._was_unused:
+            self._abort()
+            return
+        self._was_unused = is_unused
+        self._look = self._loop.call_later(WITHOUT_SESSION, self._look_whether_used)
 
     def connection_lost(self, ex: BaseException | None) -> None:
         self._waiting.clear()
-        if self._give_up is not None:
-            self._give_up.cancel()
+        for timer in (self._give_up, self._look):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(ex)
 
     def data_received(self, data: bytes) -> None:
@@ -91,7 +123,7 @@ class Protocol(OPCUAProtocol):
     def pause_writing(self) -> None:
         """The client does not read: nothing more is answered, and so nothing more is read, until it does."""
         self._is_full = True
-        self._give_up = self._loop.call_later(PATIENCE, self._abort)
+        self._give_up = self._loop.call_later(PATIENCE, self._does_not_read)
         self._hold()
 
     def resume_writing(self) -> None:
@@ -101,8 +133,11 @@ class Protocol(OPCUAProtocol):
             self._give_up = None
         self._serve()
 
-    def _abort(self) -> None:
+    def _does_not_read(self) -> None:
         log.warning("opcua.client_does_not_read", client=str(self.peer_name))
+        self._abort()
+
+    def _abort(self) -> None:
         if self.transport is not None:
             self.transport.abort()
 

@@ -5,23 +5,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+import structlog
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from cryptography import x509
 
 from bridge.errors import Refused
 from bridge.opcua import trust
+from bridge.opcua.identity import MOST_NAME
 from bridge.opcua.slowdown import Slowdown, machine
 from bridge.opcua.trust import TrustList
-from bridge.opcua.users import BridgeUser, Users
+from bridge.opcua.users import Users
 from bridge.points.allowance import Allowance
 from bridge.points.events import Event
 from bridge.points.rows import Value
 from bridge.points.tree import Tree, Update
 from bridge.store.records import AuditRecord
 
+log = structlog.get_logger()
+
 FOLDER = "Security.Clients."
-MOST_NAME = 64  # characters of a user's name that are shown: somebody may have typed a password there
+LINES, LINES_EACH_SECOND = 100, 5.0  # of the log about refusals, from one machine
 REFUSALS, REFUSALS_EACH_SECOND = 500, 5.0  # entries of the audit trail, from one machine
 MOST_AUDITED = 1_000  # characters of what is noted of a value
 
@@ -43,6 +47,7 @@ class Guard:
         self.slowdown = Slowdown()
         self._audit = audit
         self._refusals = Allowance(REFUSALS, REFUSALS_EACH_SECOND, clock)
+        self._lines = Allowance(LINES, LINES_EACH_SECOND, clock)
         self._tree = tree
         self._clock = clock
 
@@ -57,16 +62,18 @@ class Guard:
             self._certificate_refused(sent, address, error)
             raise ServiceError(ua.StatusCodes.BadSecurityChecksFailed) from None
 
-    def still_knows(self, user: BridgeUser, certificate: bytes | None) -> bool:
-        """Whether somebody who was let in would be let in now."""
-        if not self.users.still_is(user):
-            return False
+    def trusts(self, certificate: bytes | None) -> bool:
+        """Whether a client that was let in would be let in now."""
         try:
             if certificate:
                 self.certificates.check(certificate)
         except Refused:
             return False
         return True
+
+    def place(self, address: str, certificate: str) -> tuple[str, str]:
+        """Where somebody tries to log in: a machine, and the client there, where not everybody can be a new one."""
+        return machine(address), "" if self.certificates.everybody else certificate
 
     def _certificate_refused(self, sent: bytes, address: str, error: Refused) -> None:
         fields: dict[str, Value] = {"Reason": error.reason}
@@ -84,13 +91,23 @@ class Guard:
         self.count("RejectedCertificates", LastRejectedCertificate=text)
         self.tell("CertificateRejected", f"The certificate of {text}", fields)
 
-    def login_failed(self, name: str, address: str, code: int) -> None:
-        """Somebody was not let in. A name that is none of ours is cut: it may be a password."""
+    def login_failed(self, name: str, address: str, code: int, session: str, certificate: str) -> None:
+        """Somebody was not let in, to this session and from a channel with this certificate (thumbprint)."""
         reason, now = ua.StatusCode(code).name, self._clock()
-        shown = name[:MOST_NAME]
-        self.count("FailedLogins", LastFailedLogin=f"{shown} at {address}: {reason}", LastFailedLoginTime=now)
-        fields: dict[str, Value] = {"User": shown, "RemoteAddress": address, "Reason": reason}
-        self.tell("LoginFailed", f"{shown} at {address} was not let in: {reason}", fields)
+        self.count("FailedLogins", LastFailedLogin=f"{name} at {address}: {reason}", LastFailedLoginTime=now)
+        fields: dict[str, Value] = {"User": name, "RemoteAddress": address, "Reason": reason}
+        self.tell("LoginFailed", f"{name} at {address} was not let in: {reason}", fields)
+        note = AuditRecord(
+            time=now,
+            user=name,
+            role="",
+            session=session,
+            address=address,
+            certificate=certificate,
+            action="login",
+            status=reason,
+        )
+        self.audit([note])
 
     def count(self, counter: str, **values: Value) -> None:
         """One more in Security.Clients, with what is said of the last one."""
@@ -102,6 +119,13 @@ class Guard:
 
     def tell(self, type_: str, message: str, fields: Mapping[str, Value]) -> None:
         self._tree.emit(Event(type_, "", message, self._clock(), fields))
+
+    def log(self, event: str, address: str, **what: object) -> None:
+        """A line of the log about what was refused to a machine; a flood of them leaves most out."""
+        left_out = self._lines.admit(machine(address))
+        if left_out is not None:
+            more = {"left_out": left_out} if left_out else {}
+            log.info(event, client=address, **what, **more)
 
     def audit(self, records: list[AuditRecord]) -> None:
         """Keeps what was done, and of what was refused as much as nobody can bury the rest under."""

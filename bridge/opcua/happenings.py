@@ -4,6 +4,7 @@ The types are nodes of namespace 3 beside those of the tree: `ns=3;s=StationConn
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import structlog
 from asyncua import ua
@@ -62,7 +63,8 @@ class Happenings:
             happened=event.time,
             fields=fields,
         )
-        self._events.emit(made, above=() if station is None else _above(station.area))
+        masked = _with_mask(made, EVENT_TYPES[event.type])
+        self._events.emit(masked, above=() if station is None else _above(station.area))
 
     def audited(self, records: list[AuditRecord]) -> None:
         """What clients did, at the Server object, for those who may know it."""
@@ -98,6 +100,16 @@ class Happenings:
             "ServerId": ua.Variant(self._server, _V.String),
             "ClientUserId": ua.Variant(user, _V.String),
         }
+
+
+def _with_mask(event: UaEvent, type_: EventType) -> UaEvent:
+    """An event that knows what of it those hear who may see nothing personal."""
+    if not type_.personal:
+        return event
+    instead = dict.fromkeys(type_.personal, ua.Variant())
+    if "Message" in instead:
+        instead["Message"] = ua.Variant(ua.LocalizedText(type_.description), _V.LocalizedText)
+    return replace(event, masked=replace(event, fields={**event.fields, **instead}))
 
 
 def type_id(name: str) -> ua.NodeId:

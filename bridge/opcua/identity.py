@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.errors import Refused
 from bridge.opcua import trust
-from bridge.opcua.users import MOST_PASSWORD
+from bridge.opcua.users import ANONYMOUS, MOST_PASSWORD
 
+MOST_NAME = 64  # characters of a user's name that are shown: somebody may have typed a password there
 MOST_CIPHER = 2_048  # bytes: each block of a key's size costs a private operation of it
 
 #: how a password may be encrypted: RSA PKCS 1.5, which asyncua takes too, tells who asks often what is in it
@@ -50,10 +51,23 @@ def is_anonymous(token: Any) -> bool:
     return isinstance(token, ua.ExtensionObject) and token.TypeId.is_null()
 
 
-def password_of(token: ua.UserNameIdentityToken, challenge: Challenge) -> str:
-    """The password (OPC 10000-4 §7.41.4). Raises ServiceError.
+def shown_name(token: Any) -> str:
+    """Who somebody says that it is, as far as it may be shown: a longer name may be a password."""
+    if isinstance(token, ua.X509IdentityToken):
+        try:
+            return f"certificate {trust.thumbprint(trust.parse(token.CertificateData or b'')[0])}"
+        except Refused:
+            return "certificate"
+    if is_anonymous(token):
+        return ANONYMOUS
+    return str(getattr(token, "UserName", None) or type(token).__name__)[:MOST_NAME]
 
-    An encrypted one stands before the session's nonce, so that what was overheard is worth nothing later.
+
+def password_of(token: ua.UserNameIdentityToken, challenge: Challenge) -> str | None:
+    """The password (OPC 10000-4 §7.41.4). Raises ServiceError for one that may not come like this.
+
+    An encrypted one stands before the session's nonce, so that what was overheard is worth nothing later. None: it
+    cannot be decrypted, or is none; the client hears no more than of a wrong one, and no sooner.
     """
     secret = token.Password or b""
     if not token.EncryptionAlgorithm:
@@ -66,23 +80,19 @@ def password_of(token: ua.UserNameIdentityToken, challenge: Challenge) -> str:
     try:
         block = challenge.key.key_size // 8
         plain = b"".join(decrypt(challenge.key, secret[at : at + block]) for at in range(0, len(secret), block))
-    except Exception:  # noqa: BLE001 - whatever is wrong with what came, it is no identity
-        raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid) from None
+    except Exception:  # noqa: BLE001 - whatever is wrong with what came, it is no password
+        return None
     size, nonce = int.from_bytes(plain[:4], "little"), challenge.nonce
     if len(nonce) < 32 or size != len(plain) - 4 or size < len(nonce) or plain[-len(nonce) :] != nonce:
-        raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid)
+        return None
     return _text(plain[4 : -len(nonce)])
 
 
-def _text(secret: bytes | str) -> str:
-    raw = secret.encode() if isinstance(secret, str) else secret
+def _text(secret: bytes) -> str | None:
     try:
-        text = raw.decode()
+        return secret.decode() if len(secret) <= MOST_PASSWORD else None
     except UnicodeDecodeError:
-        text = ""
-    if len(raw) > MOST_PASSWORD or (raw and not text):
-        raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid)
-    return text
+        return None
 
 
 def certificate_of(token: ua.X509IdentityToken, signature: Any, challenge: Challenge) -> bytes:

@@ -12,8 +12,9 @@ from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import struct_from_binary
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bridge.opcua.first_requests import opening
 from bridge.opcua.sessions import BridgeInternalServer
-from bridge.opcua.wire import malformed
+from bridge.opcua.wire import Reader, malformed
 
 NONCE = 32  # bytes, of every policy that is offered
 LIFETIMES = 60_000, 3_600_000  # ms, of a token: the shortest and the longest
@@ -77,8 +78,7 @@ class Opening(UaProcessor):
 
     def open_secure_channel(self, algohdr: Any, seqhdr: Any, body: Buffer) -> None:
         """asyncua's, with what the client asks for checked and revised."""
-        connection, request = self._connection, struct_from_binary(ua.OpenSecureChannelRequest, body)
-        given = request.Parameters
+        connection, (handle, given) = self._connection, opening(Reader(bytes(body)))
         if algohdr.SecurityPolicyURI != SecurityPolicyNone.URI and len(given.ClientNonce or b"") != NONCE:
             raise ServiceError(ua.StatusCodes.BadNonceInvalid)
         if (given.RequestType == ua.SecurityTokenRequestType.Renew) != connection.is_open():
@@ -88,4 +88,4 @@ class Opening(UaProcessor):
             connection.select_policy(algohdr.SecurityPolicyURI, algohdr.SenderCertificate, given.SecurityMode)
         response = ua.OpenSecureChannelResponse()
         response.Parameters = connection.open(given, self.iserver)
-        self.send_response(request.RequestHeader.RequestHandle, seqhdr, response, ua.MessageType.SecureOpen)
+        self.send_response(handle, seqhdr, response, ua.MessageType.SecureOpen)

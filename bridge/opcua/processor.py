@@ -1,4 +1,4 @@
-"""A client's channel: its requests, answered by our handlers where we have one and by asyncua elsewhere."""
+"""A client's channel: its requests, each answered by what there is for it."""
 
 import asyncio
 import struct
@@ -10,27 +10,18 @@ import structlog
 from asyncua import ua
 from asyncua.common.utils import Buffer, ServiceError
 from asyncua.server.internal_session import InternalSession
-from asyncua.ua.ua_binary import (
-    header_from_binary,
-    nodeid_from_binary,
-    struct_from_binary,
-    struct_to_binary,
-    uatcp_to_binary,
-)
+from asyncua.ua.ua_binary import header_from_binary, struct_to_binary, uatcp_to_binary
 
 from bridge.opcua import encoding, services
 from bridge.opcua.chunks import FRAME, SMALLEST_BUFFER, count_chunks, room_of, seal, unseal
 from bridge.opcua.opening import Body
-from bridge.opcua.requests import Handler, Request
-from bridge.opcua.session_requests import SessionRequests, decoded, encoding_id
+from bridge.opcua.requests import Handler, Request, Sliced, request_header
+from bridge.opcua.session_requests import SessionRequests, encoding_id
 from bridge.opcua.sessions import BridgeInternalServer, Session
 from bridge.opcua.subscriptions import handlers as subscription_handlers
-from bridge.opcua.wire import Reader, malformed
+from bridge.opcua.wire import Reader
 
 log = structlog.get_logger()
-
-#: what asyncua raises over a request that it cannot read
-_UNREADABLE = (struct.error, ValueError, TypeError, OverflowError, RecursionError)
 
 MAX_BEFORE_SESSION = 131_072  # bytes of a message of somebody who has not said who it is
 MAX_CALLS = 100  # requests of one connection that may wait for stations, or for their turn, at a time
@@ -57,9 +48,10 @@ _SECURITY = frozenset(
     )
 )
 
+_CHANNEL = (ua.MessageType.SecureMessage, ua.MessageType.SecureClose)
+_FORGED = ua.StatusCodes.BadSecurityChecksFailed
 _HELLO, _ACKNOWLEDGE = struct.Struct("<5I"), struct.Struct("<4sI5I")  # … version, buffers, message size, chunks
 _TYPE = struct.Struct("<BBH")
-_REQUEST = struct.Struct("<qIIi")  # Timestamp, RequestHandle, ReturnDiagnostics, length of AuditEntryId
 #: TypeId, Timestamp, RequestHandle, ServiceResult; then no diagnostics, no strings, no additional header
 _RESPONSE = struct.Struct("<BBHqII8s")
 _EPOCH = 116_444_736_000_000_000  # 100 ns between 1601 and 1970
@@ -72,6 +64,7 @@ class Processor(SessionRequests):
         super().__init__(server, transport, limits)
         self._loop = asyncio.get_running_loop()
         self._calls: set[asyncio.Task[None]] = set()
+        self._long = asyncio.Lock()
         self._is_greeted = False
         self._most = self._most_chunks = 0  # bytes and chunks of an answer that the client takes; 0: any
         self._always_taken = 0  # bytes of an answer that need no closer look
@@ -94,6 +87,16 @@ class Processor(SessionRequests):
         largest = min(self._most or self._limits.max_message_size, self._limits.max_message_size)
         return min(largest, self._most_chunks * room_of(self._connection)) if self._most_chunks else int(largest)
 
+    async def close(self) -> None:
+        """The connection has gone. Opens the rings of objects in which it lies: nothing waits for a collection."""
+        try:
+            await super().close()
+        finally:
+            session, self.session, self._token_of = self.session, None, None
+            if isinstance(session, Session) and session.channel is self:
+                session.channel = None
+            self._session_watchdog_task = None
+
     def receive(self, frame: bytes) -> bool | Awaitable[bool]:
         """Takes one chunk; what comes back, at once or later, says whether the connection goes on."""
         simple = unseal(self._connection, frame)
@@ -108,6 +111,8 @@ class Processor(SessionRequests):
                 return self._hello(Reader(frame, FRAME.size))
             if frame[:3] == ua.MessageType.SecureOpen:
                 self.check_opening(frame)
+            elif frame[:3] not in _CHANNEL:  # asyncua would take the limits of an Acknowledge for its own
+                raise ua.UaStatusCodeError(ua.StatusCodes.BadTcpMessageTypeInvalid)  # noqa: TRY301 - likewise
             elif not self._connection.is_open():
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadSecureChannelClosed)  # noqa: TRY301 - told like the others
             buffer = Body(frame)
@@ -117,8 +122,9 @@ class Processor(SessionRequests):
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadTcpMessageTooLarge)  # noqa: TRY301 - likewise
             return going_on  # noqa: TRY300 - it is what the process says
         except Exception as error:  # noqa: BLE001 - a channel that is out of step cannot go on (OPC 10000-6 §6.7.2)
-            code = getattr(error, "code", ua.StatusCodes.BadTcpInternalError)
-            log.info("opcua.channel_refused", client=str(self.name), why=repr(error)[:200])
+            is_opening = frame[:3] == ua.MessageType.SecureOpen  # whoever has no key does not hear how near it came
+            code = getattr(error, "code", _FORGED if is_opening else ua.StatusCodes.BadTcpInternalError)
+            self.iserver.guard.log("opcua.channel_refused", self.address, why=repr(error)[:200])
             self.end(code)
             return False
 
@@ -153,9 +159,9 @@ class Processor(SessionRequests):
             kind, namespace, type_id = reader.fields(_TYPE)
             route = HANDLERS.get(type_id) if kind == 1 and not namespace else None
             if route is None:
-                return self._by_asyncua(data, start, request_id)
+                return self._early(data, start, request_id)
             is_own = self._skip_token(reader)
-            header = _request_header(reader)
+            header = request_header(reader)
         except ServiceError as error:
             self._refuse(request_id, 0, error.code)
             return True
@@ -222,11 +228,18 @@ class Processor(SessionRequests):
 
     async def _wait(self, request: Request, response_type: int, answer: Awaitable[bytes | None]) -> None:
         try:
-            body = await answer
+            body = await self._in_turn(answer)
             if body is not None:
                 self._answer(request.request_id, response_type, request.handle, 0, body)
         except Exception as error:  # noqa: BLE001 - told apart and logged there
             self._refuse(request.request_id, request.handle, _code_of(error), response_type)
+
+    async def _in_turn(self, answer: Awaitable[bytes | None]) -> bytes | None:
+        """Of a client's long answers one is made at a time: all at once they would take a hundred times the memory."""
+        if not isinstance(answer, Sliced):
+            return await answer
+        async with self._long:
+            return await answer
 
     def send(self, request: Request, response_type_id: int, body: bytes) -> None:
         """Answers a request whose handler returned None: `body` is what stands behind the ResponseHeader."""
@@ -267,32 +280,16 @@ class Processor(SessionRequests):
             return True
         return 0 < self._most_chunks < count_chunks(self._connection, size)
 
-    async def _by_asyncua(self, data: bytes, start: int, request_id: int) -> bool:
-        handle = 0
-        body = Body(data, start)
-        sequence = ua.SequenceHeader(RequestId=request_id)
+    async def _early(self, data: bytes, start: int, request_id: int) -> bool:
+        """What needs no session that is activated, and what there is not."""
+        header, reader = ua.RequestHeader(), Reader(data, start)
         try:
-            typeid, requesthdr = decoded(lambda: (nodeid_from_binary(body), struct_from_binary(ua.RequestHeader, body)))
-            handle = requesthdr.RequestHandle
-            return await self._process_message(typeid, requesthdr, sequence, body)
-        except (ua.UaError, *_UNREADABLE) as error:
-            code = getattr(error, "code", ua.StatusCodes.BadDecodingError)
-            self._refuse(request_id, handle, code)
-            return True
+            kind, header.AuthenticationToken = reader.node_id(), reader.node_id()
+            header.RequestHandle, _, _ = request_header(reader)
+            return await self.serve(kind, header, ua.SequenceHeader(RequestId=request_id), reader)
         except Exception as error:  # noqa: BLE001 - told apart and logged there
-            self._refuse(request_id, handle, _code_of(error))
+            self._refuse(request_id, header.RequestHandle, _code_of(error))
             return True
-
-
-def _request_header(reader: Reader) -> tuple[int, int, int]:
-    """RequestHandle, ReturnDiagnostics and TimeoutHint of a RequestHeader, from behind its token on."""
-    _, handle, diagnostics, audit = reader.fields(_REQUEST)
-    if audit < -1:
-        raise malformed()
-    reader.skip(max(audit, 0))
-    timeout_hint = reader.uint32()
-    reader.skip_extension_object()
-    return handle, diagnostics, timeout_hint
 
 
 def _code_of(error: Exception) -> int:

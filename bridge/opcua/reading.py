@@ -28,6 +28,7 @@ _TAIL = Struct("<IiHi")  # AttributeId, length of IndexRange, DataEncoding: its 
 _WHOLE = frozenset(_TAIL.pack(_VALUE, index, 0, name) for index in (-1, 0) for name in (-1, 0))
 _POINT = b"\x03\x02\x00"  # a String NodeId of namespace 2
 _TURN = 64  # items between two looks at the clock
+_FIRST_TURN = 1  # as long as it is not known how long they take: diagnostics of many sessions take milliseconds
 
 
 class Item(NamedTuple):
@@ -80,13 +81,17 @@ class Reading:
         clock, now, size = Clock(), time.time(), 0
         read = self._some_seen if self._aspace.rights.hides(role) else self._some
         parts = [encoding.count(count)]
-        for start in range(0, count, _TURN):
-            some = read(body, min(_TURN, count - start), times, role, now)
+        done, turn = 0, _FIRST_TURN
+        while done < count:
+            some = read(body, min(turn, count - done), times, role, now)
+            done += turn
             parts += some
             size += sum(map(len, some))
             if 0 < most < size:
                 raise ServiceError(ua.StatusCodes.BadResponseTooLarge)
-            if start + _TURN < count and clock.is_over():
+            turn = min(turn * 4, _TURN)
+            if done < count and clock.is_over():
+                turn = _FIRST_TURN
                 yield
         parts.append(encoding.count(0))  # no diagnostics
         return b"".join(parts)

@@ -1,14 +1,18 @@
 """A request as its handler gets it, and what many requests have in common."""
 
 import asyncio
+import struct
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 
-from bridge.opcua.wire import Reader
+from bridge.opcua.wire import Reader, malformed
+
+_HEADER = struct.Struct("<qIIi")  # Timestamp, RequestHandle, ReturnDiagnostics, length of AuditEntryId
 
 
 class Channel(Protocol):
@@ -62,6 +66,17 @@ class Request:
         self.received = received
 
 
+def request_header(reader: Reader) -> tuple[int, int, int]:
+    """RequestHandle, ReturnDiagnostics and TimeoutHint of a RequestHeader, from behind its token on."""
+    _, handle, diagnostics, audit = reader.fields(_HEADER)
+    if audit < -1:
+        raise malformed()
+    reader.skip(max(audit, 0))
+    timeout_hint = reader.uint32()
+    reader.skip_extension_object()
+    return handle, diagnostics, timeout_hint
+
+
 #: What answers a request: the bytes behind the ResponseHeader, or None where `Channel.send` answers it later.
 #: An awaitable runs beside all other requests. Raises ServiceError for a ServiceFault.
 Handler = Callable[[Request], bytes | Awaitable[bytes | None] | None]
@@ -92,16 +107,61 @@ def in_slices(steps: Steps) -> bytes | Awaitable[bytes]:
         next(steps)
     except StopIteration as end:
         return bytes(end.value)
-    return _rest(steps)
+    return Sliced(steps)
 
 
-async def _rest(steps: Steps) -> bytes:
-    while True:
-        await asyncio.sleep(0)
-        try:
-            next(steps)
-        except StopIteration as end:
-            return bytes(end.value)
+class Sliced(Awaitable[bytes]):
+    """The rest of a long request: of all of them, one does one slice in each turn of the event loop."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return self._finish().__await__()
+
+    async def _finish(self) -> bytes:
+        line = _Line.of(asyncio.get_running_loop())
+        while True:
+            await line.turn()
+            try:
+                next(self._steps)
+            except StopIteration as end:
+                return bytes(end.value)
+
+
+class _Line:
+    """Who waits for a turn of the event loop, in order: however many there are, the others get theirs in between."""
+
+    now: ClassVar["_Line | None"] = None
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._goes_on = False
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> "_Line":
+        if cls.now is None or cls.now._loop is not loop:
+            cls.now = cls(loop)
+        return cls.now
+
+    def turn(self) -> asyncio.Future[None]:
+        """Done when it is the caller's."""
+        mine = self._loop.create_future()
+        self._waiting.append(mine)
+        if not self._goes_on:
+            self._goes_on = True
+            self._loop.call_soon(self._go)
+        return mine
+
+    def _go(self) -> None:
+        while self._waiting:
+            first = self._waiting.popleft()
+            if not first.done():  # else its client has gone
+                first.set_result(None)
+                self._loop.call_soon(self._go)
+                return
+        self._goes_on = False
 
 
 class Clock:

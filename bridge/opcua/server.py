@@ -268,6 +268,7 @@ def _tokens(settings: OpcUaSettings) -> tuple[type, ...]:
 def _quieten_asyncua() -> None:
     """asyncua tells every request at info, and a client's mistakes as errors of the server."""
     logging.getLogger("asyncua").setLevel(logging.WARNING)
+    logging.getLogger("asyncua.common.connection").setLevel(logging.CRITICAL)  # a line for each frame of a flood
     logging.getLogger("asyncua.server.uaprocessor").addFilter(_not_a_fault)
 
 

@@ -1,27 +1,23 @@
-"""The requests by which a client gets its session (OPC 10000-4 §5.7): asyncua's, with sessions guarded."""
+"""The requests by which a client gets its session (OPC 10000-4 §5.7), with sessions guarded, and discovery."""
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+import time
 from hashlib import sha1
 from typing import Any
 
 import structlog
 from asyncua import ua
-from asyncua.common.utils import Buffer, ServiceError
+from asyncua.common.utils import ServiceError
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.server.internal_session import InternalSession
-from asyncua.ua.ua_binary import struct_from_binary
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.errors import Refused
-from bridge.opcua import trust
-from bridge.opcua.guard import MOST_NAME
-from bridge.opcua.identity import is_anonymous
+from bridge.opcua import first_requests, trust
+from bridge.opcua.identity import is_anonymous, shown_name
 from bridge.opcua.opening import NONCE, Opening
 from bridge.opcua.sessions import Session
 from bridge.opcua.users import BridgeUser
-from bridge.opcua.wire import malformed
+from bridge.opcua.wire import Reader
 
 log = structlog.get_logger()
 
@@ -35,72 +31,77 @@ _CREATE = ua.NodeId(encoding_id("CreateSessionRequest"))
 _ACTIVATE = ua.NodeId(encoding_id("ActivateSessionRequest"))
 _CLOSE = ua.NodeId(encoding_id("CloseSessionRequest"))
 _CLOSE_CHANNEL = ua.NodeId(encoding_id("CloseSecureChannelRequest"))
-_DISCOVERY = frozenset(ua.NodeId(encoding_id(f"{name}Request")) for name in ("GetEndpoints", "FindServers"))
+_ENDPOINTS = ua.NodeId(encoding_id("GetEndpointsRequest"))
+_SERVERS = ua.NodeId(encoding_id("FindServersRequest"))
 _REGISTER = frozenset(ua.NodeId(encoding_id(f"{name}Request")) for name in ("RegisterServer", "RegisterServer2"))
 
 
 class SessionRequests(Opening):
-    """What asyncua answers, and nothing of it that is not meant for this client."""
+    """What is answered before there is an activated session, and nothing of it that is not meant for this client."""
 
     session: InternalSession | None
-    _session_watchdog_task: asyncio.Task[None] | None
 
-    async def _process_message(self, typeid: ua.NodeId, requesthdr: Any, seqhdr: Any, body: Buffer) -> bool:
-        if not self._connection.is_open():
+    async def serve(self, kind: ua.NodeId, header: ua.RequestHeader, seqhdr: Any, reader: Reader) -> bool:
+        """Answers a request of this kind; False: the connection ends. Raises ServiceError for a ServiceFault."""
+        if kind == _CLOSE_CHANNEL:
+            self._connection.close()
             return False
-        await self._guard(typeid, requesthdr)
-        if typeid == _CREATE:
-            await self._create(requesthdr, seqhdr, body)
-            return True
-        if typeid == _ACTIVATE:
-            await self._activate(requesthdr, seqhdr, body)
-            return True
-        if typeid == _CLOSE and isinstance(self.session, Session) and self.session.is_activated():
-            self._note("logout", "Good")
-        return bool(await super()._process_message(typeid, requesthdr, seqhdr, body))
+        if kind in (_ENDPOINTS, _SERVERS):
+            response = await self._discover(kind, reader)
+        else:
+            response = await self._with_session(kind, header, reader)
+        self.send_response(header.RequestHandle, seqhdr, response)
+        return True
 
-    async def _guard(self, typeid: ua.NodeId, requesthdr: Any) -> None:
-        """What asyncua lets through: registrations, sessions over None, other sessions' tokens."""
-        if typeid in _DISCOVERY or typeid == _CLOSE_CHANNEL:
-            return
-        if typeid in _REGISTER:
+    async def _discover(self, kind: ua.NodeId, reader: Reader) -> Any:
+        """GetEndpoints and FindServers (OPC 10000-4 §5.5)."""
+        if kind == _ENDPOINTS:
+            asked = first_requests.endpoints(reader)
+            return ua.GetEndpointsResponse(Endpoints=await self.iserver.get_endpoints(asked, sockname=self.sockname))
+        found = self.iserver.find_servers(first_requests.servers(reader), sockname=self.sockname)
+        return ua.FindServersResponse(Servers=found)
+
+    async def _with_session(self, kind: ua.NodeId, header: ua.RequestHeader, reader: Reader) -> Any:
+        """What asyncua lets through is refused: registrations, sessions over None, other sessions' tokens."""
+        if kind in _REGISTER:
             raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
         if not self.iserver.allows_none and self._connection.security_policy.URI == SecurityPolicyNone.URI:
             raise ServiceError(ua.StatusCodes.BadSecurityPolicyRejected)
-        if typeid == _CREATE:
-            if self.session is not None:  # asyncua keeps one per connection and forgets the one before
-                await self.session.close_session(True)
-                self.iserver.totals.aborted_sessions += 1
-            await self.iserver.make_room()
-        elif typeid != _ACTIVATE:
-            if not self._is_own(requesthdr.AuthenticationToken):
-                raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
-            if typeid != _CLOSE:
-                raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
+        if kind == _CREATE:
+            return await self._create(first_requests.creation(reader))
+        if kind == _ACTIVATE:
+            return await self._activate(header.AuthenticationToken, first_requests.activation(reader))
+        if self.session is None or header.AuthenticationToken != self.session.auth_token:
+            raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
+        if kind != _CLOSE:
+            raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
+        return await self._close(self.session, delete_subscriptions=reader.boolean())
 
-    def _is_own(self, token: ua.NodeId) -> bool:
-        return self.session is not None and bool(token == self.session.auth_token)
-
-    async def _create(self, requesthdr: Any, seqhdr: Any, body: Buffer) -> None:
-        """CreateSession (OPC 10000-4 §5.7.2), for the client that has opened the channel and for no other."""
-        params = decoded(lambda: struct_from_binary(ua.CreateSessionParameters, body))
+    async def _create(self, params: ua.CreateSessionParameters) -> ua.CreateSessionResponse:
+        """CreateSession (§5.7.2), for the client that has opened the channel and for no other."""
+        if self.session is not None:  # one for each connection
+            await self.session.close_session(True)
+            self.iserver.totals.aborted_sessions += 1
+        await self.iserver.make_room()
         policy = self._connection.security_policy
         if policy.URI != SecurityPolicyNone.URI:
             self._check_client(params, policy.peer_certificate or b"")
         session = self.iserver.create_session(self.name, external=True)
         self.session = session
         session.channel, session.address = self, self.address
-        session.certificate = policy.peer_certificate
-        if policy.peer_certificate:
-            session.thumbprint = sha1(policy.peer_certificate).hexdigest().upper()  # noqa: S324 - it is only a name
-        response = ua.CreateSessionResponse()
-        given = response.Parameters = await session.create_session(params, sockname=self.sockname)
+        session.certificate, session.thumbprint = policy.peer_certificate, self.thumbprint
+        given = await session.create_session(params, sockname=self.sockname)
         given.ServerCertificate = policy.host_certificate
         signed = (policy.peer_certificate or b"") + (params.ClientNonce or b"")
         given.ServerSignature.Signature = policy.asymmetric_cryptography.signature(signed)
         given.ServerSignature.Algorithm = policy.AsymmetricSignatureURI
-        self._watch()
-        self.send_response(requesthdr.RequestHandle, seqhdr, response)
+        return ua.CreateSessionResponse(Parameters=given)
+
+    @property
+    def thumbprint(self) -> str:
+        """Of the channel's certificate, as OPC UA tools show it."""
+        der = self._connection.security_policy.peer_certificate
+        return sha1(der).hexdigest().upper() if der else ""  # noqa: S324 - it is only a name
 
     def _check_client(self, params: ua.CreateSessionParameters, der: bytes) -> None:
         """The session is the channel's client's, who is the application that it says it is."""
@@ -115,52 +116,65 @@ class SessionRequests(Opening):
         if params.ClientDescription.ApplicationUri not in trust.application_uris(sent):
             raise ServiceError(ua.StatusCodes.BadCertificateUriInvalid)
 
-    async def _activate(self, requesthdr: Any, seqhdr: Any, body: Buffer) -> None:
-        """ActivateSession (OPC 10000-4 §5.7.3): nothing changes hands before everything has been checked."""
-        params = decoded(lambda: struct_from_binary(ua.ActivateSessionParameters, body))
-        session = self.iserver.lookup_external_session(requesthdr.AuthenticationToken)
-        if not isinstance(session, Session) or session.certificate != self._connection.security_policy.peer_certificate:
+    async def _activate(self, token: ua.NodeId, params: ua.ActivateSessionParameters) -> ua.ActivateSessionResponse:
+        """ActivateSession (§5.7.3). Who is refused is noted, but not for a session that has ended, as by a restart."""
+        session = self.iserver.lookup_external_session(token)
+        if not isinstance(session, Session):
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
-        policy, nonce = self._connection.security_policy, session.nonce
+        name = shown_name(params.UserIdentityToken)
+        try:
+            result = await self._activated(session, params, name)
+        except ServiceError as error:
+            self.iserver.totals.security_rejected_sessions += 1
+            self.iserver.totals.rejected_sessions += 1
+            number = str(session.session_id.Identifier)
+            self.iserver.guard.login_failed(name, self.address, error.code, number, self.thumbprint)
+            raise
+        log.info("opcua.session", user=session.user.name, role=session.user.rights, client=str(self.name))
+        self._note(session, "login")
+        return ua.ActivateSessionResponse(Parameters=result)
+
+    async def _activated(
+        self, session: Session, params: ua.ActivateSessionParameters, name: str
+    ) -> ua.ActivateSessionResult:
+        """Nothing changes hands before everything has been checked."""
+        policy, nonce, guard = self._connection.security_policy, session.nonce, self.iserver.guard
+        if session.certificate != policy.peer_certificate:
+            raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
         if policy.URI != SecurityPolicyNone.URI:
-            self.iserver.guard.check_certificate(policy.peer_certificate or b"", self.address)  # it may have ended
+            guard.check_certificate(policy.peer_certificate or b"", self.address)  # it may have ended
         signed = (policy.host_certificate or b"") + (nonce or b"")
         try:
             policy.asymmetric_cryptography.verify(signed, params.ClientSignature.Signature)
         except Exception:  # noqa: BLE001 - each policy fails in its own way
             raise ServiceError(ua.StatusCodes.BadApplicationSignatureInvalid) from None
-        user = await self._identify(session, params)
+        user = await self._identify(session, params, name)
         if session.nonce is not nonce or self._transport.is_closing():  # another activation was faster, or all is over
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
         if session is not self.session:
             self._take_over(session, user)
         session.identified = user
-        response = ua.ActivateSessionResponse()
-        response.Parameters = session.activate_session(params, policy.peer_certificate)
-        log.info("opcua.session", user=user.name, role=user.rights, client=str(self.name))
-        self._note("login", "Good")
-        self.send_response(requesthdr.RequestHandle, seqhdr, response)
+        self.session_last_activity = time.monotonic()
+        return session.activate_session(params, policy.peer_certificate)
 
-    async def _identify(self, session: Session, params: ua.ActivateSessionParameters) -> BridgeUser:
+    async def _identify(self, session: Session, params: ua.ActivateSessionParameters, name: str) -> BridgeUser:
         """Who it is. Whoever has failed before waits first, and nobody else does."""
         guard, policy = self.iserver.guard, self._connection.security_policy
-        token = params.UserIdentityToken
-        name = str(getattr(token, "UserName", None) or type(token).__name__)[:MOST_NAME]
-        try:
-            if is_anonymous(token):
-                return await session.identify(params, policy)
-            return await guard.slowdown.attempt(self.address, name, lambda: session.identify(params, policy))
-        except ServiceError as error:
-            self.iserver.totals.security_rejected_sessions += 1
-            self.iserver.totals.rejected_sessions += 1
-            guard.login_failed(name, self.address, error.code)
-            note = guard.note(session, "login", ua.StatusCode(error.code).name)
-            guard.audit([replace(note, user=name, role="", address=self.address)])
-            raise
+        if is_anonymous(params.UserIdentityToken):
+            return await session.identify(params, policy)
+        place = guard.place(self.address, self.thumbprint)
+        return await guard.slowdown.attempt(place, name, lambda: session.identify(params, policy))
 
-    def _note(self, action: str, status: str) -> None:
+    async def _close(self, session: InternalSession, *, delete_subscriptions: bool) -> ua.CloseSessionResponse:
+        """CloseSession (§5.7.4)."""
+        if isinstance(session, Session) and session.is_activated():
+            self._note(session, "logout")
+        await session.close_session(delete_subscriptions)
+        return ua.CloseSessionResponse()
+
+    def _note(self, session: Session, action: str) -> None:
         guard = self.iserver.guard
-        guard.audit([guard.note(self.session, action, status)])
+        guard.audit([guard.note(session, action, "Good")])
 
     def _take_over(self, session: Session, user: BridgeUser) -> None:
         """A client that lost its connection goes on with its session on this one."""
@@ -171,17 +185,3 @@ class SessionRequests(Opening):
         session.channel, self.session = self, session
         session.address = self.address
         session.publishing.leave()
-        self._watch()
-
-    def _watch(self) -> None:
-        self._closing = False
-        if self._session_watchdog_task is None or self._session_watchdog_task.done():
-            self._session_watchdog_task = asyncio.create_task(self._session_watchdog_loop())
-
-
-def decoded(decode: Callable[[], Any]) -> Any:
-    """What asyncua decodes. Raises ServiceError(BadDecodingError)."""
-    try:
-        return decode()
-    except Exception:  # noqa: BLE001 - asyncua fails in many ways over what it cannot read
-        raise malformed() from None

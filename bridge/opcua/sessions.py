@@ -18,10 +18,12 @@ from asyncua.server.internal_session import InternalSession, SessionState
 
 from bridge.opcua import identity
 from bridge.opcua.address_space import TreeAddressSpace
+from bridge.opcua.crowd import first_to_go
 from bridge.opcua.diagnostics import Client, Totals
 from bridge.opcua.guard import Guard
 from bridge.opcua.identity import Challenge
 from bridge.opcua.services import Services
+from bridge.opcua.slowdown import machine
 from bridge.opcua.standard import StandardNodes
 from bridge.opcua.subscriptions.monitoring import Monitoring
 from bridge.opcua.subscriptions.publish_queue import PublishQueue
@@ -73,8 +75,18 @@ class Session(InternalSession):
 
     @property
     def is_left(self) -> bool:
-        """Its client's connection has gone."""
-        return self.channel is None or self.channel.closing
+        """Its client's connection has gone, or it has ended and only its subscriptions live on."""
+        return self.channel is None or self.channel.closing or self.state is SessionState.Closed
+
+    @property
+    def machine(self) -> str:
+        """Where its client is, or was."""
+        return machine(self.address)
+
+    @property
+    def heard(self) -> float:
+        """When it asked for something last (monotonic)."""
+        return float(self._last_activity)
 
     async def identify(self, params: ua.ActivateSessionParameters, policy: Any) -> BridgeUser:
         """Who asks for the activation, over a channel with this security policy. Raises ServiceError."""
@@ -137,6 +149,7 @@ class Session(InternalSession):
             for subscription in list(self.owned.values()):
                 self.subscription_service.delete(subscription)
         await super().close_session(False)
+        self._timeout_task = None  # which refers to the session
 
     async def _timeout_loop(self) -> None:
         """asyncua would delete the subscriptions of a client that is late (OPC 10000-4 §5.7.2.1)."""
@@ -166,6 +179,7 @@ class BridgeInternalServer(InternalServer):
         self.user_manager = None  # asyncua's takes anybody, and "admin" for one; `Session.identify` stands for it
         self.allow_remote_admin = False
         self.allows_none = False
+        self.max_pending_activation_seconds = 0.0  # each connection looks after that itself
         self.totals = Totals()
         self.limits = services.limits
         self.calls: set[asyncio.Task[None]] = set()
@@ -188,20 +202,20 @@ class BridgeInternalServer(InternalServer):
         return [session for session in self._external_sessions.values() if isinstance(session, Session)]
 
     async def make_room(self) -> None:
-        """For one more session: where there are too many, the oldest goes that nobody has activated, else the oldest
-        that is kept for a client whose connection has gone.
+        """For one more session: where there are too many, one goes that nobody has activated, else the oldest that is
+        kept for a client whose connection has gone, else one whose client has been silent for long.
 
         Raises ServiceError(BadTooManySessions): all of them are used.
         """
         found = self.clients()
         if len(found) < self.limits.max_sessions:
             return
-        unused = next((session for session in found if not session.is_activated()), None)
-        unused = unused or next((session for session in found if session.is_left), None)
-        if unused is None:
+        unused = [session for session in found if not session.is_activated()]
+        goes = first_to_go(unused or [session for session in found if session.is_left][:1], found)
+        if goes is None:
             self.totals.rejected_sessions += 1
             raise ServiceError(ua.StatusCodes.BadTooManySessions)
-        await unused.close_session(True)
+        await goes.close_session(True)
         self.totals.aborted_sessions += 1
 
     def create_session(self, name: str, user: User | None = None, external: bool = False) -> Session:
@@ -209,8 +223,10 @@ class BridgeInternalServer(InternalServer):
 
     def end_strangers(self) -> None:
         """Ends the sessions of users that are users no more, or have another role or no trusted certificate now."""
-        for session in self.clients():
-            if session.is_activated() and not self.guard.still_knows(session.user, session.certificate):
+        sessions = [session for session in self.clients() if session.is_activated()]
+        trusted = {each: self.guard.trusts(each) for each in {session.certificate for session in sessions}}
+        for session in sessions:
+            if not trusted[session.certificate] or not self.guard.users.still_is(session.user):
                 log.info("opcua.session_ended", user=session.user.name, why="no user any more, or not trusted")
                 if session.channel is not None:
                     session.channel.drop()

@@ -27,11 +27,12 @@ class Failures:
     _known: OrderedDict[Hashable, tuple[int, float]] = field(default_factory=OrderedDict)
 
     def delay(self, key: Hashable, now: float) -> float:
-        """Seconds to wait before the next try."""
+        """Seconds to wait before the next try, from the last failure on: who gave up waiting need not begin again."""
         count, last = self._known.get(key, (0, now))
         if count <= self.free or now - last > FORGOTTEN:
             return 0.0
-        return float(min(FIRST * 2.0 ** min(count - self.free - 1, 20), self.longest))
+        pause = min(FIRST * 2.0 ** min(count - self.free - 1, 20), self.longest)
+        return max(last + pause - now, 0.0)
 
     def failed(self, key: Hashable, now: float) -> None:
         count, last = self._known.pop(key, (0, now))
@@ -60,30 +61,33 @@ class Slowdown:
         self._machines = Failures(free=20, longest=2.0)
         self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
-    async def attempt(self, address: str, name: str, check: Callable[[], Awaitable[T]]) -> T:
-        """What `check` returns. Raises what it raises; a ServiceError counts as a failure."""
-        place = machine(address)
-        async with self._turn((place, name)):
-            delay = self._delay(place, name)
+    async def attempt(self, place: tuple[str, str], name: str, check: Callable[[], Awaitable[T]]) -> T:
+        """What `check` returns. Raises what it raises; a ServiceError counts as a failure.
+
+        `place` is a machine, and a client there: "" where they cannot be told apart.
+        """
+        there, exact = place[0], (*place, name)
+        async with self._turn(exact):
+            delay = self._delay(there, name, exact)
             if delay:
                 await self._sleep(delay)
-            async with self._turn(place):
+            async with self._turn(there):
                 try:
                     found = await check()
                 except ServiceError:
                     now = self._clock()
-                    self._exact.failed((place, name), now)
+                    self._exact.failed(exact, now)
                     self._names.failed(name, now)
-                    self._machines.failed(place, now)
+                    self._machines.failed(there, now)
                     raise
-        self._exact.succeeded((place, name))
+        self._exact.succeeded(exact)
         self._names.succeeded(name)
         return found
 
-    def _delay(self, place: str, name: str) -> float:
+    def _delay(self, there: str, name: str, exact: Hashable) -> float:
         now = self._clock()
-        others = max(self._names.delay(name, now), self._machines.delay(place, now))
-        return max(self._exact.delay((place, name), now), others)
+        others = max(self._names.delay(name, now), self._machines.delay(there, now))
+        return max(self._exact.delay(exact, now), others)
 
     def _turn(self, key: Hashable) -> asyncio.Lock:
         lock = self._turns.get(key)

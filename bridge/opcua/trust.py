@@ -67,7 +67,7 @@ class TrustList:
 
     def __init__(self, pki: Path, *, everybody: bool = False, clock: Clock = lambda: datetime.now(UTC)) -> None:
         self._pki = pki
-        self._everybody = everybody
+        self.everybody = everybody
         self._clock = clock
         self._state: tuple[tuple[str, int, int], ...] | None = None
         self._lists = _Lists(frozenset(), {}, {})
@@ -78,7 +78,7 @@ class TrustList:
         leaf = chain[0]
         now = self._clock()
         _check_alone(leaf, now)
-        if not self._everybody:
+        if not self.everybody:
             self._check_trust(leaf, chain[1:], now)
         return leaf
 

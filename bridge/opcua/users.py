@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -27,6 +27,7 @@ class BridgeUser(User):
     role: UserRole = UserRole.User
     name: str | None = NOBODY
     rights: Role = "observer"
+    proof: str = field(default="", compare=False)  # hash of the password, or of the certificate, that it came with
 
 
 class Users:
@@ -37,7 +38,6 @@ class Users:
         self._accounts = dict(accounts)
         self._hasher = PasswordHasher()
         self._thread = ThreadPoolExecutor(1, "opcua-password")
-        self._unknown = ""
 
     def replace(self, accounts: Mapping[str, Account]) -> None:
         """These are the users from now on."""
@@ -50,39 +50,43 @@ class Users:
             return BridgeUser(name=ANONYMOUS, rights=role)  # type: ignore[arg-type]
         raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
 
-    async def with_password(self, name: str, password: str) -> BridgeUser:
-        """The user of that name. Raises ServiceError(BadUserAccessDenied), after the same time for any reason."""
+    async def with_password(self, name: str, password: str | None) -> BridgeUser:
+        """The user of that name. Raises ServiceError(BadUserAccessDenied), after the same time for any reason.
+
+        None: what came was no password.
+        """
         known = self._accounts.get(name)
         stored = known.password_hash if known is not None else ""
         loop = asyncio.get_running_loop()
-        right = await loop.run_in_executor(self._thread, self._check, stored, password)
-        if known is None or not right:
+        decoy = next((account.password_hash for account in self._accounts.values() if account.password_hash), "")
+        right = await loop.run_in_executor(self._thread, self._check, stored or decoy, password)
+        right = right and bool(stored) and password is not None
+        if known is None or not right or self._accounts.get(name) != known:  # it may have changed meanwhile
             raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
-        return BridgeUser(name=name, rights=known.role)
+        return BridgeUser(name=name, rights=known.role, proof=known.password_hash)
 
     def with_certificate(self, der: bytes) -> BridgeUser:
         """The user of that certificate, who has shown that the key is there. Raises ServiceError."""
         fingerprint = hashlib.sha256(der).hexdigest()
         for name, account in self._accounts.items():
             if account.certificate == fingerprint:
-                return BridgeUser(name=name, rights=account.role)
+                return BridgeUser(name=name, rights=account.role, proof=fingerprint)
         raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
 
     def still_is(self, user: BridgeUser) -> bool:
-        """Whether a user that was identified before is one now, with the same role."""
-        if user.name == ANONYMOUS and user.rights == self._anonymous:
-            return True
+        """Whether a user that was identified before is one now, with the same role and by the same proof."""
+        if not user.proof:
+            return user.rights == self._anonymous
         account = self._accounts.get(user.name or "")
-        return account is not None and account.role == user.rights
+        if account is None or account.role != user.rights:
+            return False
+        return user.proof in (account.password_hash, account.certificate)
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _check(self, password_hash: str, password: str) -> bool:
-        if not password_hash:
-            self._unknown = self._unknown or self._hasher.hash("")
+    def _check(self, password_hash: str, password: str | None) -> bool:
         try:
-            self._hasher.verify(password_hash or self._unknown, password)
+            return self._hasher.verify(password_hash, password or "")
         except (VerificationError, InvalidHashError):
             return False
-        return bool(password_hash)

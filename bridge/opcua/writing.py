@@ -61,7 +61,8 @@ class Writing:
         if refused:  # one line, however many there are
             node_id, status, why = refused[0]
             node, many = shown(node_id), len(refused)
-            log.info("opcua.write_refused", node=node, user=user.name, status=status, why=why, count=many)
+            what = {"node": node, "user": user.name, "status": status, "why": why, "count": many}
+            self._guard.log("opcua.write_refused", request.session.address, **what)
         self._note(request.session, written, refused)
         return b"".join((encoding.count(count), *codes, encoding.count(0)))
 

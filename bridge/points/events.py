@@ -20,7 +20,8 @@ class EventType:
     """A type of events. `supertype` is the BrowseName of OPC UA's own type that it is derived from (OPC 10000-5 §6.4).
 
     `severity` is 1 to 1000, as OPC 10000-5 §6.4.2 grades it; `fields` are those that its events may have besides
-    Message, Time and the like.
+    Message, Time and the like. `personal` are those that may hold an id tag, the Message perhaps: somebody who may see
+    none gets the description instead of the Message, and nothing in the place of the others.
     """
 
     name: str
@@ -28,6 +29,7 @@ class EventType:
     severity: int
     description: str
     fields: Mapping[str, Type] = field(default_factory=dict)
+    personal: frozenset[str] = frozenset()
 
 
 _TEXT, _NUMBER = Type.STRING, Type.INT32
@@ -41,7 +43,14 @@ EVENT_TYPES: Mapping[str, EventType] = {
         # the bridge
         EventType("ConfigurationReloaded", SYSTEM, 200, "Scripts, tables or keys were loaded anew", {"What": _TEXT}),
         EventType("ConfigurationInvalid", SYSTEM, 600, "What was to be loaded anew is wrong", {"What": _TEXT}),
-        EventType("HandlerFailed", SYSTEM, 600, "A handler script failed", {"Script": _TEXT, "Reason": _TEXT}),
+        EventType(
+            "HandlerFailed",
+            SYSTEM,
+            600,
+            "A handler script failed",
+            {"Script": _TEXT, "Reason": _TEXT},
+            frozenset({"Message", "Reason"}),  # an exception's text may quote whatever a message held
+        ),
         EventType("StoreFailed", SYSTEM, 900, "The store cannot be written or read, or its file is gone", _REASON),
         EventType("StoreRecovered", SYSTEM, 300, "The store can be used again"),
         EventType("StoreNearlyFull", SYSTEM, 700, "The disk of the store is nearly full", {"FreeBytes": Type.DOUBLE}),
@@ -74,7 +83,14 @@ EVENT_TYPES: Mapping[str, EventType] = {
             "A second connection has displaced the first",
             {"OcppVersion": _TEXT, **_ADDRESS},
         ),
-        EventType("StationSecurityEvent", BASE, 600, "A SecurityEventNotification", {"Kind": _TEXT, "TechInfo": _TEXT}),
+        EventType(
+            "StationSecurityEvent",
+            BASE,
+            600,
+            "A SecurityEventNotification",
+            {"Kind": _TEXT, "TechInfo": _TEXT},
+            frozenset({"TechInfo"}),
+        ),
         EventType(
             "ConfigurationDrift",
             BASE,

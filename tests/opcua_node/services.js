@@ -402,6 +402,7 @@ async function reconnect() {
   await back;
   await set(STATE, 4);
   await followed.until(5);
+  while (!followed.values().includes(4)) await followed.until(followed.values().length + 1);
   const after = [session.sessionId.toString(), subscription.subscriptionId];
   const seen = { same: JSON.stringify(before) === JSON.stringify(after), values: followed.values().slice(1) };
   await subscription.terminate();

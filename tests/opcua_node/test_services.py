@@ -234,7 +234,9 @@ def test_a_client_that_has_lost_count_finds_its_items_and_their_values(saw):
 
 def test_a_client_that_is_cut_off_goes_on_with_its_session_and_misses_nothing(saw):
     seen = saw("reconnect")
-    assert seen == {"same": True, "values": [1, 2, 3, 4]}
+    assert seen["same"]
+    # The client may ask for a message again (Republish) that a Publish of its own brings as well.
+    assert list(dict.fromkeys(seen["values"])) == [1, 2, 3, 4]
 
 
 def test_stations_and_connectors_that_come_and_go_are_events(saw, station):

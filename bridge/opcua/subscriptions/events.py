@@ -31,13 +31,14 @@ class Event:
     """Something that happened. `types` are the event's type and all its supertypes.
 
     `fields` are its values by their path of BrowseNames (`Message`, `EnabledState/Id`). `is_audit`: not everybody may
-    hear of it.
+    hear of it. `masked`: what those hear who may see nothing personal, None where there is nothing of that kind.
     """
 
     source: ua.NodeId
     types: frozenset[ua.NodeId]
     fields: Mapping[str, ua.Variant]
     is_audit: bool = False
+    masked: "Event | None" = None
 
 
 class Listener(Protocol):

@@ -285,29 +285,39 @@ def marked(data: bytes) -> bytes:
 class EventItem(Item):
     """Monitors a node's events. What does not fit is told by one event more (OPC 10000-4 §7.22.3).
 
-    `hears_audit`: its user may know who did what (OPC 10000-5 §6.4.3).
+    `hears_audit`: its user may know who did what (OPC 10000-5 §6.4.3); `sees_all`: and see what is personal.
     """
 
-    __slots__ = ("filter", "hears_audit", "lost", "node_id")
+    __slots__ = ("filter", "hears_audit", "lost", "node_id", "sees_all")
 
-    def __init__(self, number: int, subscription: Reporter, node_id: ua.NodeId, *, hears_audit: bool = False) -> None:
+    def __init__(
+        self,
+        number: int,
+        subscription: Reporter,
+        node_id: ua.NodeId,
+        *,
+        hears_audit: bool = False,
+        sees_all: bool = True,
+    ) -> None:
         super().__init__(number, subscription)
         self.hears_audit = hears_audit
+        self.sees_all = sees_all
         self.node_id = node_id
         self.filter = EventFilter()
         self.lost: Event | None = None
 
-    def tell(self, event: Event, lost: Callable[[], Event], told: dict[EventFilter, bytes | None]) -> None:
+    def tell(self, event: Event, lost: Callable[[], Event], told: dict[tuple[EventFilter, bool], bytes | None]) -> None:
         """An event of the node; `lost` makes the one that says that others were lost.
 
-        `told`: what others with the same filter got of this event, None where it does not pass.
+        `told`: what others with the same filter, and who see as much, got of this event, None where it does not pass.
         """
         if self.mode is _DISABLED or (event.is_audit and not self.hears_audit):
             return
-        wanted = self.filter
-        if wanted not in told:
-            told[wanted] = encode_fields(wanted, event) if wanted.passes(event) else None
-        data = told[wanted]
+        wanted, seen = self.filter, event if self.sees_all else event.masked or event
+        key = wanted, self.sees_all
+        if key not in told:
+            told[key] = encode_fields(wanted, seen) if wanted.passes(seen) else None
+        data = told[key]
         if data is None:
             return
         if self.queue is not None and (1 if type(self.queue) is bytes else len(self.queue)) >= self.queue_size:

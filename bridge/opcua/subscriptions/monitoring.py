@@ -1,7 +1,7 @@
 """Makes monitored items, changes and deletes them (OPC 10000-4 §5.13), within the server's limits."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from asyncua import ua
@@ -69,12 +69,16 @@ class Revised(NamedTuple):
 
 
 class Monitoring:
-    """All monitored items. What cannot be had raises Refused with its StatusCode."""
+    """All monitored items. What cannot be had raises Refused with its StatusCode.
+
+    `make_room` gives up items that nobody waits for, and says whether there were any.
+    """
 
     def __init__(self, aspace: TreeAddressSpace, limits: Limits) -> None:
         self.turns = Turns()
         self.events = Events(aspace, self.turns)
         self.count = 0
+        self.make_room: Callable[[], bool] = lambda: False
         self._aspace = aspace
         self._watch: Watch = aspace.watch
         self._tree = aspace.space.tree
@@ -90,9 +94,10 @@ class Monitoring:
         if mode not in _MODES:
             raise Refused("BadMonitoringModeInvalid", "there is no such mode")
         limits = self._limits
-        if self.count >= limits.max_monitored_items or (
-            len(subscription.items) >= limits.max_monitored_items_per_subscription
-        ):
+        is_full = len(subscription.items) >= limits.max_monitored_items_per_subscription
+        while not is_full and self.count >= limits.max_monitored_items:
+            is_full = not self.make_room()
+        if is_full or subscription.ended:
             raise Refused("BadTooManyMonitoredItems", "there are too many monitored items")
         item: Item
         if monitored.attribute == _EVENTS:
@@ -127,7 +132,7 @@ class Monitoring:
             if subscription.items.pop(item.id, None) is None:
                 continue
             deleted.append(item)
-            self.count -= 1
+            self.count -= not subscription.ended
             self._queued -= item.queue_size - 1
             item.close()
             if isinstance(item, EventItem):
@@ -137,6 +142,12 @@ class Monitoring:
                 sources.append(item.source)
         subscription.tidy(deleted)
         self._drop(sources)
+
+    def leave(self, subscription: Subscription) -> None:
+        """A subscription ends: its items count no more, though they go one after the other."""
+        if not subscription.ended:
+            subscription.ended = True
+            self.count -= len(subscription.items)
 
     def repeat(self, subscription: Subscription, most: int) -> Iterator[None]:
         """Queues the present value of every item that reports and has none queued, in slices (OPC 10000-5 §9.2)."""
@@ -264,7 +275,13 @@ class Monitoring:
         notifier = self._read(node_id, _EVENTS, "").Value.Value
         if not notifier & shapes.SUBSCRIBE_TO_EVENTS:
             raise Refused("BadNotSupported", "the node has no events")
-        item = EventItem(next(self._numbers), subscription, node_id, hears_audit=at_least(role, "engineer"))
+        item = EventItem(
+            next(self._numbers),
+            subscription,
+            node_id,
+            hears_audit=at_least(role, "engineer"),
+            sees_all=not self._aspace.rights.hides(role),
+        )
         item.filter = _event_filter(wanted)
         self._configure(item, wanted, self._event_queue_size(wanted.queue_size, 1))
         self.events.add(node_id, item)

@@ -27,6 +27,11 @@ class Sampling:
             item.take()
         return bool(dirty)
 
+    def close(self) -> None:
+        """Forgets its items."""
+        self.dirty.clear()
+        self.mark = self.dirty.append
+
 
 class TimedSampling(Sampling):
     """One with a timer of its own, which `wake` sets when the first of its items has changed."""

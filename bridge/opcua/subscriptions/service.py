@@ -9,6 +9,7 @@ from typing import Protocol
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 
+from bridge.opcua.crowd import first_to_go
 from bridge.opcua.diagnostics import Client
 from bridge.opcua.settings import Limits
 from bridge.opcua.subscriptions.cycle import Action, Cycle, State
@@ -36,6 +37,16 @@ class Owner(Protocol):
     certificate: bytes | None
     client: Client
 
+    @property
+    def is_left(self) -> bool:
+        """Its client's connection has gone, or it has ended."""
+
+    @property
+    def machine(self) -> str: ...
+
+    @property
+    def heard(self) -> float: ...
+
 
 class Owned(Subscription):
     """A subscription with the session that it belongs to."""
@@ -62,14 +73,15 @@ class Subscriptions:
         self._served = itertools.count(1)
         self._turns = monitoring.turns
         self._wakings: dict[int, dict[TimedSampling, asyncio.TimerHandle]] = {}
+        monitoring.make_room = self._make_room
 
     # ------------------------------------------------------------------ creating and ending
 
     def create(self, owner: Owner, interval: float, lifetime: int, keep_alive: int) -> Owned:
         """A new subscription with revised values. Raises ServiceError where there are too many."""
         limits = self.limits
-        if len(self.subscriptions) >= limits.max_subscriptions or (
-            len(owner.owned) >= limits.max_subscriptions_per_session
+        if len(owner.owned) >= limits.max_subscriptions_per_session or (
+            len(self.subscriptions) >= limits.max_subscriptions and not self._make_room()
         ):
             raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
         revised = self.revised_interval(interval)
@@ -81,6 +93,18 @@ class Subscriptions:
         self.subscriptions[made.id] = owner.owned[made.id] = made
         self._start_timer(made)
         return made
+
+    def _make_room(self) -> bool:
+        """Ends a subscription that only waits for a client whose connection has gone, or that is silent for long.
+
+        Else what a client has left behind would keep the same client out when it is back. False: there is none.
+        """
+        owners = list({id(one.owner): one.owner for one in self.subscriptions.values()}.values())
+        goes = first_to_go([owner for owner in owners if owner.is_left][:1], owners)
+        if goes is None:
+            return False
+        self._time_out(next(one for one in self.subscriptions.values() if one.owner is goes))
+        return True
 
     def revised_interval(self, requested: float) -> float:
         """The publishing interval (ms) that a client gets; 0, less, and NaN ask for the fastest."""
@@ -123,14 +147,16 @@ class Subscriptions:
         for waking in self._wakings.pop(subscription.id, {}).values():
             waking.cancel()
         subscription.forget()
+        self.monitoring.leave(subscription)
         self._turns.add(0, self._let_go(subscription))
 
     def _let_go(self, subscription: Subscription) -> Iterator[None]:
-        items = list(subscription.items.values())
-        for start in range(0, len(items), SLICE):
-            self.monitoring.delete(subscription, items[start : start + SLICE])
+        yield from subscription.forget_waiting(SLICE)
+        while items := list(itertools.islice(subscription.items.values(), SLICE)):
+            self.monitoring.delete(subscription, items)
             yield
         subscription.room.close()
+        subscription.forget_items()
 
     async def delete_subscriptions(self, ids: list[int]) -> list[ua.StatusCode]:
         """asyncua ends those of a session that it closes."""

@@ -46,7 +46,7 @@ class Subscription:
         self.max_notifications = 0
         self.items: dict[int, Item] = {}
         self.start = self.due = start
-        self.busy = False
+        self.busy = self.ended = False
         self.served = 0  # when it was answered last, in order
         self._limits = limits
         self._wake = wake
@@ -231,6 +231,24 @@ class Subscription:
         """It has ended: nobody asks again."""
         for number in self.numbers():
             self.acknowledge(number)
+
+    def forget_waiting(self, most: int) -> Iterator[None]:
+        """It has ended: nothing of what its items have to say is sent any more. In slices."""
+        lists: list[deque[Item] | list[DataItem]] = [self._waiting, self._publishing.dirty]
+        lists += [sampling.dirty for sampling in self._samplings.values()]
+        for waiting in lists:
+            while waiting:
+                for _ in range(min(most, len(waiting))):
+                    waiting.pop()
+                yield
+
+    def forget_items(self) -> None:
+        """They are deleted. Opens the rings of objects that they are in with it: nothing waits for a collection."""
+        self._waiting.clear()
+        self._triggered.clear()
+        for sampling in (self._publishing, *self._samplings.values()):
+            sampling.close()
+        self._samplings.clear()
 
     def acknowledge(self, number: int) -> bool:
         """The client has this message; False: there is none."""

@@ -22,7 +22,12 @@ def site(_shared: Site) -> Site:
     _shared.writer.refusals.clear()
     _shared.writer.started.clear()
     _shared.audit.clear()
-    _shared.server._guard.slowdown = Slowdown()  # another test's failures slow nobody here
+    guard = _shared.server._guard  # another test's failures slow nobody here, and use up nothing
+    guard.slowdown = Slowdown()
+    guard._refusals._left.clear()
+    guard._refusals._left_out.clear()
+    guard._lines._left.clear()
+    guard._lines._left_out.clear()
     return _shared
 
 

@@ -32,7 +32,8 @@ SIGNATURES = [
     (internal_server.InternalServer.register_external_session, ["self", "session"]),
     (internal_session.InternalSession.activate_session, ["self", "params", "peer_certificate"]),
     (uaprocessor.UaProcessor.__init__, ["self", "internal_server", "transport", "limits"]),
-    (uaprocessor.UaProcessor._process_message, ["self", "typeid", "requesthdr", "seqhdr", "body"]),
+    (internal_server.InternalServer.get_endpoints, ["self", "params", "sockname"]),
+    (internal_server.InternalServer.find_servers, ["self", "params", "sockname"]),
     (uaprocessor.UaProcessor.process, ["self", "header", "body"]),
     (uaprocessor.UaProcessor.process_message, ["self", "seqhdr", "body"]),
     (MessageChunk.max_body_size, ["crypto", "max_chunk_size"]),
@@ -56,7 +57,7 @@ def test_what_is_called_or_overridden_has_the_same_parameters(function, expected
 OVERRIDDEN = [
     (Session, internal_session.InternalSession, ["activate_session", "close_session", "_timeout_loop"]),
     (BridgeInternalServer, internal_server.InternalServer, ["create_session", "stop"]),
-    (Processor, uaprocessor.UaProcessor, ["process_message", "_process_message", "send_response"]),
+    (Processor, uaprocessor.UaProcessor, ["process_message", "send_response"]),
     (
         Protocol,
         binary_server_asyncio.OPCUAProtocol,
@@ -73,16 +74,16 @@ def test_what_is_overridden_is_still_there(ours, theirs, names):
 
 
 SOURCES = [
-    (uaprocessor.UaProcessor._process_message, "self.iserver.create_session(self.name, external=True)"),
     (uaprocessor.UaProcessor.process, "self._connection.receive_from_header_and_body(header, body)"),
     (uaprocessor.UaProcessor.process, "await self.process_message(msg.SequenceHeader(), msg.body())"),
-    (uaprocessor.UaProcessor._process_message, "await self.session.close_session(deletesubs)"),
+    (uaprocessor.UaProcessor.close, "self._should_close_session_on_transport_loss()"),
     (uaprocessor.UaProcessor._should_close_session_on_transport_loss, "sub.session_id == self.session.session_id"),
     (internal_session.InternalSession.activate_session, "if self.iserver.user_manager is not None"),
     (internal_session.InternalSession.close_session, "unregister_external_session(self)"),
     (binary_server_asyncio.OPCUAProtocol.connection_made, "self.processor.set_policies(self.policies)"),
     (binary_server_asyncio.OPCUAProtocol.connection_made, "create_task(self._process_received_message_loop())"),
     (binary_server_asyncio.OPCUAProtocol.connection_made, "len(self.clients) >= self.iserver.max_connections"),
+    (binary_server_asyncio.OPCUAProtocol.connection_made, "if self.iserver.max_pending_activation_seconds > 0"),
     (binary_server_asyncio.OPCUAProtocol.connection_lost, "self._task.cancel()"),
     (internal_session.InternalSession.create_session, "result.MaxRequestMessageSize = 65536"),
     (internal_session.InternalSession.close_session, "await self.delete_subscriptions("),

@@ -335,8 +335,8 @@ async def test_who_only_holds_connections_open_keeps_nobody_out(start_site):
 
 async def test_one_machine_has_only_so_many_connections(start_site):
     site = await start_site(limits=Limits(max_connections_per_address=2))
-    first = await Raw.open(site)
-    await Raw.open(site)
+    first = await Raw.activated(site)
+    await Raw.activated(site)
     refused = await Raw.connect(site)
     assert await refused.reader.read() == b""
     await first.close()
@@ -348,9 +348,9 @@ async def test_one_machine_has_only_so_many_connections(start_site):
 
 
 @pytest.mark.parametrize("how", ["connect", "open"])
-async def test_a_connection_without_a_session_is_closed_after_a_while(start_site, how):
+async def test_a_connection_without_a_session_is_closed_after_a_while(start_site, how, monkeypatch):
+    monkeypatch.setattr(connection, "WITHOUT_SESSION", 0.05)
     site = await start_site()
-    site.server._server.iserver.max_pending_activation_seconds = 0.05
     raw = await getattr(Raw, how)(site)
     async with asyncio.timeout(10):
         assert await raw.reader.read() == b""

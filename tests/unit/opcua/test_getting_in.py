@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.opcua.certificate import load_identity, renew
 from bridge.opcua.settings import Account
-from bridge.opcua.trust import TRUSTED
-from tests.unit.opcua.certificates import POLICIES, party
+from bridge.opcua.trust import TRUSTED, thumbprint
+from tests.unit.opcua.certificates import POLICIES, Party, party
 from tests.unit.opcua.helpers import USERS, Site, read
 from tests.unit.opcua.raw import Raw
 
@@ -149,9 +149,9 @@ async def test_an_encrypted_password_that_was_overheard_is_worth_nothing_in_anot
     first, second = await Raw.open(site), await Raw.open(site)
     overheard = token(site, "olga", sealed(b"done", (await created(first)).ServerNonce))
     await created(second)
-    assert await activation(second, overheard) == "BadIdentityTokenInvalid"
+    assert await activation(second, overheard) == "BadUserAccessDenied"
     assert await activation(first, overheard) == "Good"
-    assert await activation(first, overheard) == "BadIdentityTokenInvalid"  # nor once more in the same one
+    assert await activation(first, overheard) == "BadUserAccessDenied"  # nor once more in the same one
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_a_password_without_the_sessions_nonce_is_refused(site, secret):
     """U11"""
     raw = await Raw.open(site)
     nonce = (await created(raw)).ServerNonce
-    assert await activation(raw, token(site, "olga", secret(nonce))) == "BadIdentityTokenInvalid"
+    assert await activation(raw, token(site, "olga", secret(nonce))) == "BadUserAccessDenied"
 
 
 async def test_a_password_that_is_too_long_or_encrypted_the_old_way_is_refused(site):
@@ -256,3 +256,57 @@ async def test_after_its_certificate_was_renewed_the_server_answers_with_the_new
     told = {endpoint.ServerCertificate for endpoint in endpoints if endpoint.ServerCertificate}
     assert before.public_bytes(Encoding.DER) not in told
     assert await works(await party().secure(site.client("olga"), tmp_path))
+
+
+async def test_a_user_with_a_certificate_does_not_wait_for_the_failures_of_another_one(start_site, tmp_path):
+    """What is told of those names their certificate."""
+    anna, stranger = party("anna", number=1), party("stranger", number=2)
+    site = await start_site(users={"anna": Account(role="admin", certificate=sha256(anna.der).hexdigest())})
+    waited, slowdown = [], site.server._guard.slowdown
+    slept = slowdown._sleep
+    slowdown._sleep = lambda seconds: waited.append(seconds) or slept(seconds)
+
+    async def client_of(user: Party) -> Client:
+        client = await party().secure(site.client(), tmp_path)
+        certificate, secret = user.save(tmp_path, "user")
+        await client.load_client_certificate(str(certificate))
+        await client.load_private_key(str(secret))
+        return client
+
+    for _ in range(3):
+        with pytest.raises(ua.uaerrors.BadUserAccessDenied):
+            await (await client_of(stranger)).connect()
+    assert await works(await client_of(anna))
+    assert waited == []
+    refused = {record.user for record in site.audit if record.status != "Good"}
+    assert refused == {f"certificate {thumbprint(stranger.certificate)}"}
+
+
+async def test_a_password_does_not_go_in_the_clear_over_a_channel_that_is_only_signed(site, tmp_path):
+    """U08"""
+    client = await party().secure(site.client(), tmp_path, mode="Sign")
+    await client.connect_socket()
+    await client.send_hello()
+    await client.open_secure_channel()
+    await client.create_session()
+    client._encrypt_password = lambda password, policy: (password.encode(), None)
+    with pytest.raises(ua.uaerrors.BadIdentityTokenRejected):
+        await client.activate_session("olga", "done")
+    client.disconnect_socket()
+
+
+async def test_a_channel_is_renewed_by_the_client_alone_that_has_opened_it(guarded, tmp_path):
+    """U10: not by another one, though it is trusted too and signs with its own key."""
+    own, other = party(), party("other", number=1)
+    trust(tmp_path, own, other)
+    client = await own.secure(guarded.client(), tmp_path)
+    await client.connect()
+    await client.open_secure_channel(renew=True)
+    await read(client, "Bridge.StationsKnown")
+    policy = client.security_policy
+    policy.host_certificate = other.der
+    policy.asymmetric_cryptography.Signer.host_privkey = other.key
+    with pytest.raises((ua.UaError, ConnectionError, asyncio.TimeoutError)):
+        await client.open_secure_channel(renew=True)
+    client.disconnect_socket()
+    await client.disconnect()

@@ -57,6 +57,24 @@ async def test_an_event_has_the_fields_of_its_type(site, client):
     assert ["1.6", None] in events(await asking.publish())
 
 
+PERSONAL = [
+    Event("HandlerFailed", "", "'DEADBEEF'", time.time(), {"Script": "a.py", "Reason": "KeyError: 'DEADBEEF'"}),
+    Event("StationSecurityEvent", "", "Tampered", time.time(), {"Kind": "Tampered", "TechInfo": "card DEADBEEF"}),
+]
+
+
+@pytest.mark.parametrize("event", PERSONAL, ids=lambda event: event.type)
+async def test_an_observer_hears_of_an_event_without_what_may_hold_an_id_tag(site, event):
+    names, type_ = (*EVENT_TYPES[event.type].fields, "Message"), ua.NodeId(f"{event.type}EventType", 3)
+    async with site.client("otto") as observer, site.client("olga") as operator:
+        heard = [await listen(client, SERVER, *names, of=type_) for client in (operator, observer)]
+        site.tree.emit(event)
+        (everything,), (rest,) = [events(await each.publish()) for each in heard]
+    assert "DEADBEEF" in repr(everything)
+    assert "DEADBEEF" not in repr(rest)
+    assert rest[0] == everything[0] in ("a.py", "Tampered")
+
+
 async def test_every_type_of_event_can_be_browsed_from_opc_uas_own(client):
     for row in EVENT_TYPES.values():
         node = client.get_node(ua.NodeId(f"{row.name}EventType", 3))

@@ -1,8 +1,12 @@
 """How much one request may ask for (OPC 10000-4 §7.38): what is published is what is enforced."""
 
+import asyncio
+
 import pytest
 from asyncua import ua
 
+from bridge.opcua import requests
+from bridge.opcua.reading import Reading
 from bridge.opcua.settings import Limits
 from tests.unit.opcua.helpers import text
 
@@ -86,3 +90,33 @@ async def test_more_operations_than_the_limit_are_refused(start_site, make, limi
             await send(make(0))
         name = f"Server_ServerCapabilities_OperationLimits_{published}"
         assert await client.get_node(ua.NodeId(getattr(ua.ObjectIds, name))).read_value() == 3
+
+
+async def test_many_long_requests_of_one_client_are_made_one_after_the_other(start_site, monkeypatch):
+    """Each may have 16 MB: all at once they would take a hundred times as much."""
+    site = await start_site()
+    busy, most = set(), 0
+    results = Reading._results
+
+    def watched(self, *arguments):
+        nonlocal most
+        steps = results(self, *arguments)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                busy.discard(steps)
+                return end.value
+            yield
+            busy.add(steps)
+            most = max(most, len(busy))
+
+    monkeypatch.setattr(Reading, "_results", watched)
+    monkeypatch.setattr(requests, "SLICE", 0.0)
+    items = [ua.ReadValueId(ua.NodeId("Stations", 2), ua.AttributeIds.Description)] * 50
+    async with site.client() as client:
+        answers = await asyncio.gather(
+            *(client.uaclient.read(ua.ReadParameters(NodesToRead=items)) for _ in range(20)),
+        )
+        assert [len(answer) for answer in answers] == [50] * 20
+    assert most == 1

@@ -1,11 +1,14 @@
 """What each role may do at each node, what is hidden, and what is noted of it all."""
 
+import uuid
+from fnmatch import fnmatchcase
+
 import pytest
 from asyncua import ua
 
 from bridge.points.roles import ROLES
 from tests.unit.opcua.asking import Asking, item
-from tests.unit.opcua.helpers import MODELS, TABLE, call, read, text, write
+from tests.unit.opcua.helpers import MODELS, NOW, TABLE, call, read, text, write
 from tests.unit.opcua.raw import Raw
 from tests.unit.opcua.test_getting_in import activation, created, sealed, token
 
@@ -35,6 +38,55 @@ async def test_a_role_may_write_and_call_what_the_table_says_and_sees_so(site, r
         refused = (await call(client, folder)).StatusCode.name == "BadUserAccessDenied"
         assert refused is not may
     assert bool(site.writer.writes) is may
+
+
+def needed(key: str) -> str:
+    """What the table says, read anew: the first line that fits, and admin for what is in none."""
+    if key.startswith("Commands."):
+        return TABLE.roles.commands.get(key.split(".")[1], "admin")
+    return next((role for pattern, role in TABLE.roles.points.items() if fnmatchcase(key, pattern)), "admin")
+
+
+@pytest.mark.parametrize("version", MODELS)
+@pytest.mark.parametrize("role", ROLES)
+async def test_every_point_and_every_method_of_every_version_is_kept_from_who_may_not(site, role, version):
+    """U14: each is tried, with a value of a type that none has and with too many arguments, so that nothing is done."""
+    model, name = MODELS[version], f"All{version.replace('.', '')}{role}"
+    station = site.tree.add_station(name, name, model.station.layout, "")
+    connector = site.tree.add_connector(station, "Connector1", model.connector.layout)
+    site.tree.set_online(station, NOW)
+    points = [(group.path, row.key) for group in (station, connector) for row in group.layout.rows if row.writable]
+    methods = [(group.path, key) for group in (station, connector) for key in group.layout.methods]
+    wrong, many = ua.Variant(uuid.uuid4(), V.Guid), [ua.Variant()] * 100
+    async with site.client(USERS[role]) as client:
+        written = await write(client, *((f"{path}.{key}", wrong) for path, key in points))
+        levels = await client.uaclient.read(
+            ua.ReadParameters(
+                NodesToRead=[
+                    ua.ReadValueId(ua.NodeId(f"{path}.{key}", 2), ua.AttributeIds.UserAccessLevel)
+                    for path, key in points
+                ]
+            )
+        )
+        called = []
+        for start in range(0, len(methods), 50):
+            requests = [
+                ua.CallMethodRequest(
+                    ua.NodeId(f"{path}.{key}".rpartition(".")[0], 2), ua.NodeId(f"{path}.{key}", 2), many
+                )
+                for path, key in methods[start : start + 50]
+            ]
+            called += [result.StatusCode.name for result in await client.uaclient.call(requests)]
+
+    def may(key: str) -> bool:
+        return ROLES.index(role) >= ROLES.index(needed(key))
+
+    assert len(points) > 100
+    assert len(methods) > 20
+    assert written == ["BadTypeMismatch" if may(key) else "BadUserAccessDenied" for _, key in points]
+    assert [bool(level.Value.Value & 2) for level in levels] == [may(key) for _, key in points]
+    assert called == ["BadTooManyArguments" if may(key) else "BadUserAccessDenied" for _, key in methods]
+    assert site.writer.writes == site.writer.calls == []
 
 
 async def test_every_command_of_every_version_has_its_role():

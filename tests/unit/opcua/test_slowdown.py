@@ -32,7 +32,7 @@ class World:
 
         before = len(self.waited)
         try:
-            await self.slowdown.attempt(address, name, check)
+            await self.slowdown.attempt((address, ""), name, check)
         except ServiceError:
             assert not right
         return sum(self.waited[before:])
@@ -54,6 +54,14 @@ async def test_a_right_password_ends_it_and_time_does():
         await world.try_it("10.0.0.1", "olga")
     world.now += FORGOTTEN + 1
     assert await world.try_it("10.0.0.1", "olga") == 0
+
+
+async def test_who_gives_up_waiting_need_not_begin_again():
+    world = World()
+    for _ in range(5):
+        await world.try_it("10.0.0.1", "olga")
+    world.now += 1.5
+    assert await world.try_it("10.0.0.1", "olga", right=True) == 0.5
 
 
 async def test_others_are_not_slowed_and_the_same_user_elsewhere_only_a_little():
@@ -84,7 +92,7 @@ async def test_tries_at_the_same_time_come_one_after_the_other():
         raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
 
     tries: list[Callable[[], Awaitable[object]]] = [
-        lambda name=name: world.slowdown.attempt("10.0.0.1", name, check)  # type: ignore[misc]
+        lambda name=name: world.slowdown.attempt(("10.0.0.1", ""), name, check)  # type: ignore[misc]
         for name in ("a", "b", "c", "a", "b")
     ]
     results = await asyncio.gather(*(one() for one in tries), return_exceptions=True)

@@ -1,0 +1,234 @@
+"""A client whose network fails again and again is back in at once, whatever its dead connections have left behind.
+
+The connections here are lost without a word: nothing comes any more, and nobody closes them, as behind a router that
+has lost its table. What the kernel finds out by itself after a minute is not waited for.
+"""
+
+import asyncio
+import socket
+
+import pytest
+import pytest_asyncio
+from asyncua import ua
+
+from bridge.opcua import connection, crowd
+from bridge.opcua.settings import Limits
+from tests.unit.opcua.asking import LONG, Asking, item
+from tests.unit.opcua.certificates import party
+from tests.unit.opcua.helpers import Site, read
+from tests.unit.opcua.raw import Raw
+from tests.unit.opcua.test_getting_in import activation, created, sealed, token
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def _closed():
+    yield
+    await Raw.close_all()
+
+
+@pytest.fixture
+def silent_at_once(monkeypatch):
+    """Who is silent now is taken for dead."""
+    monkeypatch.setattr(crowd, "SILENT", -1.0)
+
+
+async def works(site: Site) -> bool:
+    async with site.client() as client:
+        return (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+
+
+async def subscribed(site: Site) -> Raw:
+    raw = await Raw.activated(site)
+    created = await raw.ask(ua.CreateSubscriptionRequest(), ua.CreateSubscriptionResponse)
+    created.ResponseHeader.ServiceResult.check()
+    return raw
+
+
+@pytest.mark.parametrize("how", ["connect", "open", "activated"])
+@pytest.mark.parametrize("limit", ["max_connections", "max_connections_per_address"])
+async def test_connections_that_are_dead_and_nobody_has_closed_keep_nobody_out(start_site, silent_at_once, how, limit):
+    """U22: dead before the channel, before the login, and with a session."""
+    site = await start_site(limits=Limits(**{limit: 3}))
+    for _ in range(10):
+        await getattr(Raw, how)(site)
+    assert await works(site)
+
+
+async def test_sessions_whose_clients_are_silent_keep_nobody_out(start_site, silent_at_once):
+    """U22"""
+    site = await start_site(limits=Limits(max_sessions=3))
+    for _ in range(10):
+        await subscribed(site)
+    assert await works(site)
+
+
+async def test_a_client_that_is_heard_of_is_not_displaced_by_a_new_one(start_site):
+    site = await start_site(limits=Limits(max_connections_per_address=2, max_sessions=2))
+    used = [await Raw.activated(site) for _ in range(2)]
+    assert await (await Raw.connect(site)).reader.read() == b""
+    for raw in used:
+        await raw.activate()
+
+
+async def test_who_floods_displaces_itself_and_nobody_elsewhere():
+    class One:
+        heard = 0.0
+
+        def __init__(self, machine: str) -> None:
+            self.machine = machine
+
+    other, *flood = One("10.0.0.2"), *(One("10.0.0.1") for _ in range(5))
+    assert crowd.first_to_go([other, *flood], []) is flood[0]
+
+
+async def test_a_connection_whose_session_has_ended_or_moved_is_closed_after_a_while(start_site, monkeypatch):
+    """U22: else 200 networks that failed, in however many years, would keep a machine out."""
+    monkeypatch.setattr(connection, "WITHOUT_SESSION", 0.05)
+    site = await start_site()
+    ended, moved = await Raw.activated(site), await Raw.activated(site)
+    await site.server._server.iserver.lookup_external_session(ended.token).close_session()
+    now = await Raw.open(site)
+    now.token = moved.token
+    await now.activate()
+    async with asyncio.timeout(30):
+        assert await ended.reader.read() == b""
+        assert await moved.reader.read() == b""
+    await now.activate()
+
+
+async def test_the_kernel_is_asked_whether_a_silent_client_is_there(site, client):
+    transport = site.server._server.bserver.clients[-1].transport
+    kernel = transport.get_extra_info("socket")
+    assert kernel.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert kernel.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+    probes = kernel.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) * kernel.getsockopt(
+        socket.IPPROTO_TCP, socket.TCP_KEEPCNT
+    )
+    assert kernel.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) + probes <= 60
+
+
+# What it had monitored
+
+
+async def follows(site: Site, count: int) -> list[str]:
+    """The codes that a client gets for monitoring so many points."""
+    station = site.station(connectors=0)
+    async with site.client() as client:
+        asking = Asking(client)
+        number = (await asking.subscribe()).SubscriptionId
+        results = await asking.monitor(number, *[item(f"{station.path}.Info.Id", n) for n in range(count)])
+        return sorted({result.StatusCode.name for result in results})
+
+
+async def test_what_a_client_monitored_before_it_was_cut_does_not_count_when_it_is_back(start_site):
+    """U21: its subscriptions live for an hour without it, and it makes new ones."""
+    site = await start_site(limits=Limits(max_monitored_items=100, max_subscriptions=3))
+    station = site.station(connectors=0)
+    for _ in range(10):
+        client = site.client()
+        await client.connect()
+        asking = Asking(client)
+        number = (await asking.subscribe(RequestedLifetimeCount=LONG)).SubscriptionId
+        results = await asking.monitor(number, *[item(f"{station.path}.Info.Id", n) for n in range(100)])
+        assert {result.StatusCode.name for result in results} == {"Good"}
+        client.uaclient.protocol.transport.abort()
+        await client.disconnect()
+        async with asyncio.timeout(30):
+            while site.server._server.bserver.clients:  # noqa: ASYNC110 - nobody tells when one has gone
+                await asyncio.sleep(0.01)
+    assert await follows(site, 100) == ["Good"]
+
+
+async def test_what_a_client_monitors_that_is_there_is_not_given_up_for_another(start_site):
+    site = await start_site(limits=Limits(max_monitored_items=100))
+    station = site.station(connectors=0)
+    async with site.client() as client:
+        asking = Asking(client)
+        number = (await asking.subscribe()).SubscriptionId
+        await asking.monitor(number, *[item(f"{station.path}.Info.Id", n) for n in range(99)])
+        assert await follows(site, 2) == ["BadTooManyMonitoredItems", "Good"]
+        assert number in site.server._server.iserver.subscription_service.subscriptions
+    assert await follows(site, 100) == ["Good"]
+
+
+# Logging in
+
+
+async def test_a_login_that_was_cut_is_no_wrong_password(site):
+    """However often a network fails in the midst of it."""
+    for _ in range(12):
+        raw = await Raw.open(site)
+        nonce = (await created(raw)).ServerNonce
+        request = ua.ActivateSessionRequest()
+        request.Parameters.UserIdentityToken = token(site, "olga", sealed(b"done", nonce))
+        raw.send(raw.encode(request))
+        await raw.writer.drain()
+        await raw.close()
+    slowdown = site.server._guard.slowdown
+    assert slowdown._delay("127.0.0.1", "olga", ("127.0.0.1", "", "olga")) == 0
+    assert not [record for record in site.audit if record.status != "Good"]
+
+
+async def test_a_hmi_that_gives_up_waiting_gets_in_once_its_password_is_right(site):
+    """Its patience is less than the wait: each try that it gives up brings it nearer all the same."""
+    raw = await Raw.open(site)
+    for _ in range(5):
+        nonce = (await created(raw)).ServerNonce
+        assert await activation(raw, token(site, "olga", sealed(b"wrong", nonce))) == "BadUserAccessDenied"
+    async with asyncio.timeout(60):
+        while True:
+            again = await Raw.open(site)
+            nonce = (await created(again)).ServerNonce
+            try:
+                async with asyncio.timeout(0.6):
+                    assert await activation(again, token(site, "olga", sealed(b"done", nonce))) == "Good"
+                break
+            except TimeoutError:
+                await again.close()
+
+
+async def test_a_client_with_a_certificate_of_its_own_does_not_wait_for_another_ones_failures(start_site, tmp_path):
+    """Both are behind one address, and log in as the same user."""
+    site = await start_site(trusts_everybody=False, security=("Basic256Sha256",))
+    guard = site.server._guard
+    right, wrong = party(), party("other", number=1)
+    place = guard.place("10.0.0.1", "AA")
+    assert place == ("10.0.0.1", "AA")
+    folder = tmp_path / "pki" / "trusted" / "certs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, each in enumerate((right, wrong)):
+        (folder / f"{number}.der").write_bytes(each.der)
+    for _ in range(3):
+        with pytest.raises(ua.uaerrors.BadUserAccessDenied):
+            await (await wrong.secure(site.client("olga", "wrong"), tmp_path / "wrong")).connect()
+    waited = []
+    slept = guard.slowdown._sleep
+    guard.slowdown._sleep = lambda seconds: waited.append(seconds) or slept(seconds)
+    async with await right.secure(site.client("olga"), tmp_path / "right") as client:
+        assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+    assert waited == []
+
+
+async def monitors(raw: Raw, path: str, count: int) -> list[str]:
+    """The codes that it gets for a subscription to so many points."""
+    create = ua.CreateSubscriptionRequest()
+    create.Parameters.RequestedLifetimeCount = LONG
+    made = await raw.ask(create, ua.CreateSubscriptionResponse)
+    made.ResponseHeader.ServiceResult.check()
+    request = ua.CreateMonitoredItemsRequest()
+    request.Parameters.SubscriptionId = made.Parameters.SubscriptionId
+    request.Parameters.ItemsToCreate = [item(path, number) for number in range(count)]
+    return [result.StatusCode.name for result in (await raw.ask(request, ua.CreateMonitoredItemsResponse)).Results]
+
+
+async def test_a_hmi_that_loses_its_network_a_hundred_times_is_back_each_time(start_site, silent_at_once):
+    """U21, U22: with limits so low that it would be kept out ten times over."""
+    site = await start_site(
+        limits=Limits(max_connections_per_address=10, max_sessions=8, max_subscriptions=6, max_monitored_items=20)
+    )
+    path = f"{site.station(connectors=0).path}.Info.Id"
+    for _ in range(100):
+        assert await monitors(await Raw.activated(site), path, 5) == ["Good"] * 5
+    assert await works(site)
