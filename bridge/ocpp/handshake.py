@@ -1,12 +1,24 @@
-"""What a station says of itself when it connects: the identity in its URL, user and password. Pure."""
+"""What a station says of itself when it connects: the identity in its URL, user and password, or a browser. Pure."""
 
 import binascii
 import re
+from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 MAX_IDENTITY = 48  # OCPP 2.0.1 §4.1: identifierString[48]; 1.6 sets no limit
-_IDENTITY = re.compile(r"[^\x00-\x1f\x7f/]+")
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+class Headers(Protocol):
+    """Those of a request, by name."""
+
+    def get_all(self, name: str) -> list[str]: ...
+
+
+def is_web_page(headers: Headers) -> bool:
+    """Whether a page in a browser connects (RFC 6455 §10.2): it cannot choose these two, and stations send not both."""
+    agents = headers.get_all("User-Agent")
+    return bool(headers.get_all("Origin")) and any(agent.startswith("Mozilla/") for agent in agents)
 
 
 def parse_identity(target: str, path: str) -> str | None:
@@ -25,9 +37,9 @@ def parse_identity(target: str, path: str) -> str | None:
         identity = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         return None
-    if identity in (".", "..") or len(identity) > MAX_IDENTITY or not _IDENTITY.fullmatch(identity):
+    if identity in (".", "..") or len(identity) > MAX_IDENTITY or "/" in identity or not identity.isprintable():
         return None
-    return identity
+    return identity or None
 
 
 def parse_basic(header: str) -> tuple[str, bytes] | None:

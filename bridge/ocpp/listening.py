@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 import structlog
 
+from bridge.ocpp.waiting import Waiting
 from bridge.ocpp.websocket import CLOSE_TIMEOUT, OPEN_TIMEOUT, Connection
 
 log = structlog.get_logger()
 
 MOST_HANDSHAKES = 1024
-"""TLS handshakes that may be under way; then the oldest is given up. True stations take less than a second."""
+"""TLS handshakes that may be under way; then one is given up (`Waiting`)."""
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 FULL_PAUSE = 1.0  # s until it is tried again, where the machine has no room for another connection
 
@@ -26,6 +27,9 @@ class Door(Protocol):
         """Whether one more connection may come from an address; it is counted until `left`."""
 
     def left(self, host: str) -> None: ...
+
+    def origin(self, host: str) -> str:
+        """What an address counts as: the same for all that one stranger may have."""
 
     def context(self) -> ssl.SSLContext:
         """For the next connection."""
@@ -42,7 +46,8 @@ class TlsListener:
         self._make = make
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._handshakes: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._handshakes: Waiting[asyncio.Task[None]] = Waiting(MOST_HANDSHAKES)
+        self._tasks: set[asyncio.Task[None]] = set()  # of them
 
     @property
     def port(self) -> int:
@@ -63,7 +68,7 @@ class TlsListener:
 
     async def stop(self) -> None:
         """No new connections; handshakes that are under way are given up."""
-        tasks = [*self._accepting, *self._handshakes]
+        tasks = [*self._accepting, *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -81,33 +86,53 @@ class TlsListener:
             except OSError as error:
                 if error.errno in _FULL:
                     log.error("ocpp.full", error=str(error))
-                    await asyncio.sleep(FULL_PAUSE)
+                await asyncio.sleep(FULL_PAUSE if error.errno in _FULL else 0)
                 continue
-            if not self._door.enters(address[0]):
+            try:
+                self._welcome(plain, address)
+            except Exception:  # or nobody would be let in any more
+                log.exception("ocpp.not_accepted")
                 plain.close()
-                continue
-            task = loop.create_task(self._shake_hands(plain, address[0]))
-            self._handshakes[task] = None
-            task.add_done_callback(lambda ended: self._handshakes.pop(ended, None))
-            if len(self._handshakes) > MOST_HANDSHAKES:
-                next(iter(self._handshakes)).cancel()
+            await asyncio.sleep(0)  # who floods is not all that there is
 
-    async def _shake_hands(self, plain: socket.socket, host: str) -> None:
-        connection = self._make()
-        connection.counted = True
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: connection,
-                plain,
-                ssl=self._door.context(),
-                ssl_handshake_timeout=OPEN_TIMEOUT,
-                ssl_shutdown_timeout=CLOSE_TIMEOUT,
-            )
-        except (OSError, asyncio.CancelledError) as error:
+    def _welcome(self, plain: socket.socket, address: tuple[Any, ...]) -> None:
+        if not self._door.enters(address[0]):
             plain.close()
-            connection.forget()
-            self._door.left(host)
-            self._door.failed(host, _why(error))
+            return
+        connection = self._make()
+        connection.counted, connection.peer = True, address
+        task = asyncio.get_running_loop().create_task(self._shake_hands(plain, connection))
+        self._tasks.add(task)
+        task.add_done_callback(lambda ended: self._ended(ended, plain, connection))
+        if (given_up := self._handshakes.add(task, self._door.origin(connection.host))) is not None:
+            given_up.cancel()
+
+    async def _shake_hands(self, plain: socket.socket, connection: Connection) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: connection,
+            plain,
+            ssl=self._door.context(),
+            ssl_handshake_timeout=OPEN_TIMEOUT,
+            ssl_shutdown_timeout=CLOSE_TIMEOUT,
+        )
+
+    def _ended(self, task: asyncio.Task[None], plain: socket.socket, connection: Connection) -> None:
+        """A handshake is over; one that was given up may not even have begun."""
+        host = connection.host
+        self._tasks.discard(task)
+        self._handshakes.remove(task, self._door.origin(host))
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            return
+        if connection.is_made:  # just then; it is counted until it is gone
+            connection.abort()
+            return
+        if not isinstance(error, OSError | asyncio.CancelledError):
+            log.error("ocpp.handshake_failed", exc_info=error)
+        plain.close()
+        connection.forget()
+        self._door.left(host)
+        self._door.failed(host, _why(error))
 
 
 def _listen(one: socket.socket, address: tuple[Any, ...], backlog: int) -> socket.socket:

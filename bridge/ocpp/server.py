@@ -17,18 +17,19 @@ from websockets.typing import Subprotocol
 
 from bridge.config import OcppConfig
 from bridge.errors import Problem, ProjectError, StoreError
-from bridge.ocpp.handshake import MAX_IDENTITY, parse_basic, parse_identity
+from bridge.ocpp.handshake import MAX_IDENTITY, is_web_page, parse_basic, parse_identity
 from bridge.ocpp.listening import TlsListener
 from bridge.ocpp.outbox import Outbox
 from bridge.ocpp.pings import Pings
 from bridge.ocpp.tls import Contexts, TlsFiles
 from bridge.ocpp.turns import Turns
 from bridge.ocpp.versions import VERSIONS, negotiate
+from bridge.ocpp.waiting import Waiting
 from bridge.ocpp.websocket import Connection, Reader
 from bridge.station.admission import Admission, Arrival, Refusal
 from bridge.station.registry import Stations
 from bridge.station.session import Session
-from bridge.station.throttle import Crowd
+from bridge.station.throttle import Crowd, network
 
 log = structlog.get_logger()
 
@@ -36,10 +37,12 @@ BACKLOG = 1024  # connections that wait to be accepted, when all stations come b
 GOING = 1012, "the central system stops"
 CLOSED_AT_ONCE = 100  # connections, before OPC UA clients have their turn
 MOST_OPENING = 4096
-"""Connections that have not said yet who they are; then the oldest is given up."""
+"""Connections that have not said yet who they are; then one is given up (`Waiting`)."""
 LOOK_EVERY = 1.0  # s, at most, at the files of TLS
 LOST_AT_ONCE = 50  # the same of connections that have ended: 200 points of each become uncertain
 WORK_TIMEOUT = 1.0  # s that a script which is still deciding gets when its station has been disconnected
+MOST_SHOWN = 100  # characters of what a stranger says, in the log
+GONE_WITHIN = 3.0  # s that stations have to say goodbye when the bridge stops
 
 
 class OcppServer:
@@ -69,7 +72,7 @@ class OcppServer:
         self._turns = Turns()
         self._pings = Pings(settings.ping_interval)
         self._connections: set[Connection] = set()
-        self._opening: dict[Connection, None] = {}  # the oldest first
+        self._opening: Waiting[Connection] = Waiting(MOST_OPENING)
         self._working: set[asyncio.Task[None]] = set()
         self._lost: deque[tuple[Session, str]] = deque()
         self._stopping = False
@@ -127,9 +130,11 @@ class OcppServer:
             if number % CLOSED_AT_ONCE == 0:
                 await asyncio.sleep(0)
         if self._connections:
+            await asyncio.wait([asyncio.ensure_future(self._last_gone.wait())], timeout=GONE_WITHIN)
+            for connection in list(self._connections):
+                connection.abort()
             await self._last_gone.wait()
-        while self._lost:
-            self._take_leave()
+        while self._lost:  # noqa: ASYNC110 - it is taken leave of some in each turn
             await asyncio.sleep(0)
         if self._working:
             _, late = await asyncio.wait(self._working, timeout=WORK_TIMEOUT)
@@ -160,9 +165,8 @@ class OcppServer:
         if self._stopping or not connection.counted:  # it had been accepted when the listening ended
             connection.close(*GOING)
             return
-        self._opening[connection] = None
-        if len(self._opening) > MOST_OPENING:
-            next(iter(self._opening)).close(*GOING)
+        if (given_up := self._opening.add(connection, network(connection.host))) is not None:
+            given_up.close(*GOING)
 
     async def admit(self, connection: Connection, request: Request) -> Response | None:
         """The handshake: HTTP 404 for what is no station here, 401 for a wrong password or certificate."""
@@ -179,6 +183,7 @@ class OcppServer:
             secure=tls is not None,
             certificate=(tls.getpeercert() or None) if tls is not None else None,
             login=None if login is None else (self._stations.identity(login[0]), login[1]),
+            web_page=is_web_page(request.headers),
         )
         try:
             decided = await self._admission.admit(arrival)
@@ -215,7 +220,8 @@ class OcppServer:
             connection.flaw = "; ".join(filter(None, (connection.flaw, f"no subprotocol, taken for OCPP {default}")))
             return None
         names = ", ".join(VERSIONS[name].subprotocol for name in spoken)
-        log.warning("station.refused", station=connection.identity, reason="subprotocol", offered=list(offered))
+        shown = ", ".join(offered)[:MOST_SHOWN]
+        log.warning("station.refused", station=connection.identity, reason="subprotocol", offered=shown)
         raise NegotiationError(f"expected one of the subprotocols {names}")
 
     def opened(self, connection: Connection) -> Reader:
@@ -224,7 +230,7 @@ class OcppServer:
             (v.name for v in VERSIONS.values() if v.subprotocol == connection.subprotocol),
             self._settings.default_version,
         )
-        self._opening.pop(connection, None)
+        self._opening.remove(connection, network(connection.host))
         session = self._stations.open(connection.identity, version, connection)
         session.begin(self._employ)
         if connection.flaw:
@@ -238,10 +244,12 @@ class OcppServer:
         self._lost.append((session, reason))
 
     def _take_leave(self) -> None:
-        for _ in range(min(len(self._lost), LOST_AT_ONCE)):
-            self._stations.close(*self._lost.popleft())
-        if self._lost:
-            asyncio.get_running_loop().call_soon(self._take_leave)
+        try:
+            for _ in range(min(len(self._lost), LOST_AT_ONCE)):
+                self._stations.close(*self._lost.popleft())
+        finally:
+            if self._lost:
+                asyncio.get_running_loop().call_soon(self._take_leave)
 
     def slowed(self, session: Session) -> None:
         """A station sends too much."""
@@ -256,7 +264,7 @@ class OcppServer:
     def gone(self, connection: Connection) -> None:
         """A connection has ended."""
         self._connections.discard(connection)
-        self._opening.pop(connection, None)
+        self._opening.remove(connection, network(connection.host))
         if connection.counted:
             self.left(connection.host)
         if self._stopping and not self._connections:
@@ -274,6 +282,10 @@ class OcppServer:
     def left(self, host: str) -> None:
         """A connection from an address has ended."""
         self._crowd.leave(host)
+
+    def origin(self, host: str) -> str:
+        """What an address counts as."""
+        return network(host)
 
     def failed(self, host: str, reason: str) -> None:
         """A TLS handshake has failed."""

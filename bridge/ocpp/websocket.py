@@ -8,8 +8,10 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from http import HTTPStatus
 from ssl import SSLObject
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import structlog
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
@@ -33,6 +35,8 @@ CLOSE_TIMEOUT = 5.0
 """Seconds from our close frame to the end of the TCP connection."""
 WRITE_BUFFER = 65_536
 """Bytes that wait for a station that does not read; then nothing more is read from it either."""
+MOST_UNKNOWN = 32_768
+"""Bytes that are read before it is known who it is: the request, and what a station sends without waiting."""
 
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _END_OF_HEAD = b"\r\n\r\n"
@@ -96,7 +100,7 @@ class Listener(Protocol):
 
 class Connection(asyncio.Protocol):
     """A station's connection. `identity`, `profile` (its OCPP security profile), `certificate_ends` (Unix seconds),
-    `counted` and `flaw` are for the listener to set.
+    `counted` and `flaw` are for the listener to set. `peer` is the socket address that it comes from.
 
     pings: when it is due for one. ping_timeout: seconds. max_size: bytes of a message, uncompressed. max_rate:
     frames a second, 0 for any number. compression: whether permessage-deflate is agreed on where it is offered
@@ -124,6 +128,7 @@ class Connection(asyncio.Protocol):
         "_pings",
         "_protocol",
         "_reader",
+        "_room",
         "_since",
         "_slow",
         "_tail",
@@ -135,6 +140,7 @@ class Connection(asyncio.Protocol):
         "counted",
         "flaw",
         "identity",
+        "peer",
         "profile",
     )
 
@@ -153,6 +159,7 @@ class Connection(asyncio.Protocol):
         self.identity = ""
         self.flaw = ""  # what of the handshake was tolerated
         self.counted = False  # among those of its address
+        self.peer: tuple[Any, ...] = ()
         self.profile = 0
         self.certificate_ends: float | None = None
         self._outbox = outbox
@@ -175,8 +182,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.TimerHandle | None = None
-        self._handshake: asyncio.Task[None] | None = None
+        self._handshake: asyncio.Task[None] | Later | None = None
         self._reader: Reader | None = None
+        self._room = MOST_UNKNOWN
         self._tail = b""  # of the request's head: its end may come in two pieces
         self._early = b""  # what came with the request, before it was answered
         self._parts = bytearray()  # of a message that comes in fragments, any number of which may be empty
@@ -187,10 +195,14 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
 
     @property
+    def is_made(self) -> bool:
+        """Whether there is a line, with TLS one whose handshake has ended well."""
+        return hasattr(self, "_transport")
+
+    @property
     def host(self) -> str:
         """The station's address; "" where it has none."""
-        address = self._transport.get_extra_info("peername")
-        return str(address[0]) if isinstance(address, tuple) else ""
+        return str(self.peer[0]) if self.peer else ""
 
     @property
     def tls(self) -> SSLObject | None:
@@ -201,8 +213,7 @@ class Connection(asyncio.Protocol):
     @property
     def remote(self) -> str:
         """The station's address and port."""
-        address = self._transport.get_extra_info("peername")
-        return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else ""
+        return f"{self.peer[0]}:{self.peer[1]}" if self.peer else ""
 
     @property
     def subprotocol(self) -> Subprotocol | None:
@@ -260,10 +271,17 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         self._release(StationOffline("the connection to the station is closed"))
 
+    def abort(self) -> None:
+        """Ends the TCP connection, whatever the station has still to be sent."""
+        self._transport.abort()
+
     # What the transport says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one but in name
+        if not self.peer:  # with TLS it was known before
+            address = transport.get_extra_info("peername")
+            self.peer = address if isinstance(address, tuple) else ()
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(OPEN_TIMEOUT, self._transport.abort)
@@ -273,7 +291,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = True
         if self._reader is None:
-            self._feed(data)
+            self._room -= len(data)
+            self._feed(data) if self._room >= 0 else self._refuse_flood()
             return
         if self._held or self._slow is not None or self._turns.is_full():
             self._keep(data)
@@ -290,11 +309,18 @@ class Connection(asyncio.Protocol):
             self._held = memoryview(data)
             self._go_on()
 
+    def _refuse_flood(self) -> None:
+        """Sends no handshake but a flood."""
+        if self._handshake is None and self._protocol.state is State.CONNECTING:
+            self._protocol.send_response(self.refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Too much.\n"))
+            self._flush()
+        self._transport.abort() if self._handshake is not None else self._transport.close()
+
     def _keep(self, data: bytes) -> None:
         """Keeps the data for a later turn of the loop. One piece may wait unpunished: to stop reading is dear."""
         if self._held:
             self._transport.pause_reading()
-        self._held = memoryview(bytes(self._held) + data)
+        self._held = memoryview(bytes(self._held) + data if self._held else data)
         if self._slow is None and not self._full:
             self._slow = self._turns.later(self._go_on)
 
@@ -313,7 +339,7 @@ class Connection(asyncio.Protocol):
                 self._take(event)
             elif isinstance(event, Request):
                 self._transport.pause_reading()  # until it has been answered
-                self._handshake = asyncio.get_running_loop().create_task(self._open(event))
+                self._handshake = self._turns.handshakes.later(partial(self._begin, event))
         if self._protocol.close_expected():
             self._expect_close()
         return len(events)
@@ -338,8 +364,16 @@ class Connection(asyncio.Protocol):
             self._slow_down()
         taken = 0
         while self._held and self._slow is None and not self._full and not self._transport.is_closing():
-            data, self._held = self._held[:SLICE], self._held[SLICE:]
-            taken += self._feed(bytes(data))
+            data, self._held = bytes(self._held[:SLICE]), self._held[SLICE:]
+            payload = whole_text(data, self._max_size) if self._direct else None
+            if payload is None:
+                taken += self._feed(data)
+            else:
+                taken += 1
+                self._allowed -= 1
+                if self._allowed < 0:
+                    self._slow_down()
+                self._give(payload, is_text=True)
             if taken >= TURN and self._held and self._slow is None:
                 self._transport.pause_reading()
                 self._slow = self._turns.later(self._go_on)
@@ -350,16 +384,31 @@ class Connection(asyncio.Protocol):
         if self._slow is None and not self._full and self._writable is None and self._handshake is None:
             self._transport.resume_reading()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
+        """Thousands may go at once: what there is to do has its turn. TLS closes the connection by itself, and now."""
+        if self.tls is not None:
+            self._take_eof()
+            return False
+        self._turns.later(self._take_eof)
+        return True
+
+    def _take_eof(self) -> None:
         held, self._held = self._held, _NOTHING
         if held:
             self._feed(bytes(held))  # it came before the end
         self._protocol.receive_eof()
         self._direct = False
         self._flush()
-        self._expect_close()  # the transport closes by itself, but not while the station reads nothing
+        self._expect_close()  # the transport is not closed while the station reads nothing
+        if self._reader is None:
+            self._transport.close()  # a handshake that is under way is given up
+        else:
+            self._turns.ends.later(self._transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._turns.later(partial(self._end, exc))  # ten thousand may go at once
+
+    def _end(self, exc: Exception | None) -> None:
         for timer in (self._timer, self._closing, self._slow):
             if timer is not None:
                 timer.cancel()
@@ -394,6 +443,9 @@ class Connection(asyncio.Protocol):
             self._read_on()
 
     # How it goes on
+
+    def _begin(self, request: Request) -> None:
+        self._handshake = asyncio.get_running_loop().create_task(self._open(request))
 
     async def _open(self, request: Request) -> None:
         try:

@@ -1,4 +1,8 @@
-"""What a request for a certificate has to be like before it is signed (OCPP whitepaper on security A00.FR.50x)."""
+"""What a request for a certificate has to be like before it is signed (OCPP whitepaper on security A00.FR.50x), and a
+chain before it goes to a station.
+"""
+
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,9 +14,13 @@ from cryptography.x509.oid import NameOID
 
 LONGEST = 20_000
 """Characters of a request; one of RSA with 8,192 bits has 3,000."""
+LONGEST_CHAIN = 10_000
+"""Characters of a chain (`certificateChain` of CertificateSigned, in all versions of OCPP)."""
 RSA_BITS = range(2048, 8193)
 _CURVES = (SECP256R1, SECP384R1, SECP521R1)
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+#: what `cryptography` raises about content that it does not understand
+_ODD = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion)
 
 
 def check_request(pem: str, identity: str, organization: str = "") -> x509.CertificateSigningRequest:
@@ -26,8 +34,8 @@ def check_request(pem: str, identity: str, organization: str = "") -> x509.Certi
         request = x509.load_pem_x509_csr(pem.encode())
         _check(request, identity, organization)
     except UnsupportedAlgorithm as error:
-        raise ValueError(f"an algorithm that is not supported: {error}") from None
-    except ValueError as error:
+        raise ValueError(f"an algorithm that is not supported: {_first_line(error)}") from None
+    except _ODD as error:
         raise ValueError(_first_line(error)) from None
     return request
 
@@ -52,16 +60,41 @@ def check_chain(chain: str, request: x509.CertificateSigningRequest) -> str:
         found = x509.load_pem_x509_certificates(chain.encode())
     except ValueError as error:
         raise ValueError(f"no certificate in PEM: {_first_line(error)}") from None
-    if found[0].public_key() != request.public_key():
-        raise ValueError("the first certificate is of another key than the request")
-    names = [_values(one.subject, NameOID.COMMON_NAME) for one in (found[0], request)]
-    if names[0] != names[1]:
-        raise ValueError("the first certificate is of another name than the request")
-    return to_pem(found)
+    own = found[0]
+    try:
+        if own.public_key() != request.public_key():
+            raise ValueError("the first certificate is of another key than the request")
+        names = [_values(one.subject, NameOID.COMMON_NAME) for one in (own, request)]
+        if names[0] != names[1]:
+            raise ValueError("the first certificate is of another name than the request")
+        if _may_sign(own):  # a program may copy what a request asks for; the station could be any other
+            raise ValueError("with the first certificate others could be signed")
+    except (UnsupportedAlgorithm, *_ODD) as error:
+        raise ValueError(_first_line(error)) from None
+    if own.not_valid_after_utc < datetime.now(UTC):
+        raise ValueError("the first certificate has ended")
+    return check_length(to_pem(found))
+
+
+def check_length(chain: str) -> str:
+    """A chain that fits into CertificateSigned. Raises ValueError."""
+    if len(chain) > LONGEST_CHAIN:
+        raise ValueError(f"the chain has {len(chain)} characters; {LONGEST_CHAIN} can be sent to a station")
+    return chain
 
 
 def to_pem(certificates: list[x509.Certificate]) -> str:
     return "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether it is an authority's (RFC 5280 §4.2.1.3, §4.2.1.9)."""
+    values = [extension.value for extension in certificate.extensions]
+    return any(
+        (isinstance(value, x509.BasicConstraints) and value.ca)
+        or (isinstance(value, x509.KeyUsage) and (value.key_cert_sign or value.crl_sign))
+        for value in values
+    )
 
 
 def _check_key(request: x509.CertificateSigningRequest) -> None:

@@ -15,7 +15,7 @@ import structlog
 from bridge.commands.queue import CommandQueue, Done
 from bridge.config import PkiConfig
 from bridge.errors import BridgeError
-from bridge.pki import Authority, ask_program, check_chain, check_request
+from bridge.pki import Authority, ask_program, check_chain, check_length, check_request
 from bridge.points.events import Event
 from bridge.points.rows import Value
 from bridge.station.context import Context
@@ -33,6 +33,8 @@ AT_ONCE = 4
 """Requests that are being signed."""
 OWN_TYPES = frozenset({"", "ChargingStationCertificate"})
 """What our own authority signs: it is none for ISO 15118."""
+TYPES = OWN_TYPES | {"V2GCertificate", "V2G20Certificate"}
+"""All that there are (OCPP 2.1 CertificateSigningUseEnumType)."""
 
 AUTHORITY = Path("pki", "ocpp")
 """Where the site's own authority lies, below the project's state."""
@@ -52,7 +54,7 @@ async def sign(config: PkiConfig, folder: Path, request: CertificateRequest) -> 
         printed = await ask_program(config.command, request.csr, more, config.timeout)
         return check_chain(printed, checked)
     try:
-        return await asyncio.to_thread(lambda: Authority.load(folder).sign(checked, config.days))
+        return check_length(await asyncio.to_thread(lambda: Authority.load(folder).sign(checked, config.days)))
     except (BridgeError, OSError) as error:
         raise ValueError(str(error)) from None
 
@@ -99,7 +101,6 @@ class Certificates:
         if reason := self._refusal(known, request):
             self._failed(known, "Rejected", reason)
             return "Rejected"
-        self._asked[known.id] = self._context.monotonic()
         if self._config.sign == "ask":
             await self._context.store.put_request(request)
             self._show(known, "Pending")
@@ -115,6 +116,8 @@ class Certificates:
             return "no certificates are signed here ([pki] sign)"
         if not config.command and not (self._folder / "ca.key").exists():
             return "there is no certificate authority; `ocpp-bridge pki init` makes one"
+        if request.type not in TYPES:
+            return "there is no such type of certificate"
         if not config.command and request.type not in OWN_TYPES:
             return f"a {request.type} is nothing that our own authority signs"
         if not known.is_accepted:
@@ -124,6 +127,7 @@ class Certificates:
         asked = self._asked.get(known.id)
         if asked is not None and self._context.monotonic() - asked < AT_LEAST:
             return f"it has asked within the last {AT_LEAST:g} s"
+        self._asked[known.id] = self._context.monotonic()  # also for nothing: to look into a request costs the most
         try:
             check_request(request.csr, known.id, config.organization)
         except ValueError as error:
@@ -149,6 +153,8 @@ class Certificates:
         for key, request in list(self._signed.items()):
             known = self._stations.get(request.station)
             if known is None or known.session is None or not known.is_accepted or known.id in self._giving:
+                continue
+            if known.session.profile < 2:  # somebody on the line could give it another one; it comes back with TLS
                 continue
             if self._context.monotonic() >= self._tries.get(key, (0, 0.0))[1]:
                 self._giving.add(known.id)

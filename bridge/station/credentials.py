@@ -6,18 +6,21 @@ the bridge has made itself is quick: nobody guesses 20 random bytes, and a thous
 
 Beside the hash of any other password stands its mark, a digest under the key of the installation. So a right password
 is known at once, also amid guesses from the same address, and also after a restart. That key is no part of the store:
-who has a copy of the store alone has to guess as slowly as without the mark.
+who has a copy of the store alone has to guess as slowly as without the mark. A hash without one, or with that of
+another installation as in a backup that was restored, gets its own with the first good login.
 """
 
 import asyncio
 import base64
 import hashlib
+import os
 import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -31,8 +34,8 @@ _MARK = "!"
 _KEY_SIZE = 32
 #: what OWASP asks for at least, "argon2id, 19 MiB, 2 iterations": after a restart all stations are checked anew
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-#: many logins at once must not take the memory that argon2 wants for each
-_AT_ONCE = 4
+#: guessers must leave half of the machine to the rest
+_AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
 #: stations whose last good login is remembered
 REMEMBERED = 50_000
 
@@ -58,8 +61,7 @@ def hash_password(password: str, key: bytes = b"") -> str:
     key: the installation's, for the mark; without it there is none.
     """
     text = _canonical(password.encode())
-    stored = _HASHER.hash(text)
-    return f"{stored}{_MARK}{_mark(stored, text, key)}" if key else stored
+    return _marked(_HASHER.hash(text), text, key)
 
 
 def password_problem(password: str, longest: int = 40) -> str:
@@ -80,7 +82,14 @@ def make_key() -> tuple[str, str]:
 
 def fitting_hash(hashes: tuple[str, ...], password: bytes) -> str | None:
     """The first of the hashes that a password fits; takes its time."""
-    return next((stored for stored in hashes if _fits(stored, password)), None)
+    return next((stored for stored in hashes if _fitting_text(stored, password) is not None), None)
+
+
+class Fitting(NamedTuple):
+    """The stored hash that a login fits, and how it should be stored: with a mark of this installation."""
+
+    stored: str
+    marked: str
 
 
 class Credentials:
@@ -109,20 +118,20 @@ class Credentials:
         quick = [stored for stored in login.hashes if stored.startswith(_QUICK)]
         return fitting_hash(tuple(quick), password)
 
-    async def check(self, identity: str, user: str, password: bytes) -> str | None:
-        """The stored hash that a login fits; None: the station may not connect.
+    async def check(self, identity: str, user: str, password: bytes) -> Fitting | None:
+        """What a login fits; None: the station may not connect.
 
         The user has to be the station's identity. Takes as long for an unknown station as for a wrong password.
         """
         recognized = self.recognize(identity, user, password)
         if recognized is not None:
-            return recognized
+            return Fitting(recognized, recognized)
         login = self._login(identity)
         async with self._gate:
             fitting = await asyncio.to_thread(self._verify, login.hashes, password)
         if fitting is None or not password or not secrets.compare_digest(user.encode(), identity.encode()):
             return None
-        self._remember(identity, self._digest(identity, password, login.hashes), fitting)
+        self._remember(identity, self._digest(identity, password, login.hashes), fitting.stored)
         return fitting
 
     def _digest(self, identity: str, password: bytes, hashes: tuple[str, ...]) -> bytes:
@@ -143,18 +152,28 @@ class Credentials:
         """What an unknown station's password is compared with. It takes a while, so not before it is needed."""
         return _HASHER.hash(secrets.token_bytes(16))
 
-    def _verify(self, hashes: tuple[str, ...], password: bytes) -> str | None:
+    def _verify(self, hashes: tuple[str, ...], password: bytes) -> Fitting | None:
         nobody = self._nobody  # whoever asks first: it must not show who is unknown
         slow = [stored for stored in hashes if not stored.startswith(_QUICK)]
         if not slow:
-            _fits(nobody, password)
-        return fitting_hash(tuple(slow), password)
+            _fitting_text(nobody, password)
+        for stored in slow:
+            if (text := _fitting_text(stored, password)) is not None:
+                return Fitting(stored, self._marked(stored, text))
+        return None
+
+    def _marked(self, stored: str, text: bytes) -> str:
+        return _marked(stored.partition(_MARK)[0], text, self._marks) if self._marks else stored
 
 
-def _fits(stored: str, password: bytes) -> bool:
+def _fitting_text(stored: str, password: bytes) -> bytes | None:
+    """What of a password was hashed, if it fits."""
+    return next((text for text in _texts(password) if _matches(stored, text)), None)
+
+
+def _texts(password: bytes) -> tuple[bytes, bytes]:
     # A key is sent as its bytes (OCPP whitepaper, A00.FR.204), by many stations as its hexadecimal digits.
-    text = _canonical(password)
-    return _matches(stored, text) or _matches(stored, password.hex().encode())
+    return _canonical(password), password.hex().encode()
 
 
 def _matches(stored: str, text: bytes) -> bool:
@@ -171,8 +190,11 @@ def _bears_mark(stored: str, password: bytes, key: bytes) -> bool:
     hashed, _, mark = stored.partition(_MARK)
     if not mark or not key:
         return False
-    texts = _canonical(password), password.hex().encode()  # as in _fits
-    return any(secrets.compare_digest(_mark(hashed, text, key), mark) for text in texts)
+    return any(secrets.compare_digest(_mark(hashed, text, key), mark) for text in _texts(password))
+
+
+def _marked(hashed: str, text: bytes, key: bytes) -> str:
+    return f"{hashed}{_MARK}{_mark(hashed, text, key)}" if key else hashed
 
 
 def _mark(hashed: str, text: bytes, key: bytes) -> str:

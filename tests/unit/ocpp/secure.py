@@ -4,20 +4,23 @@ import asyncio
 import json
 import ssl
 from base64 import b64encode
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import pytest
 import websockets
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from tests.unit.station.rig import SUBPROTOCOL, WAIT, Rig
+from tests.unit.ocpp.wires import LOOPS
+from tests.unit.station.rig import SUBPROTOCOL, WAIT, Rig, Starter, ask
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -46,6 +49,7 @@ class Files:
         self.certificate, self.key = stem.with_suffix(".pem"), stem.with_suffix(".key")
         self.x509 = certificate
         self.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+        self.key.touch(0o600)
         self.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
@@ -70,10 +74,10 @@ class Ca:
         until = more.pop("until", NOW + 90 * DAY)
         return self._issue(subject("127.0.0.1"), NOW - DAY, until, SERVER, names, **more)
 
-    def revoke(self, *revoked: Files) -> None:
+    def revoke(self, *revoked: Files, until: datetime = NOW + 90 * DAY) -> None:
         """Writes its list of revoked certificates."""
         builder = x509.CertificateRevocationListBuilder().issuer_name(self._name)
-        builder = builder.last_update(NOW - DAY).next_update(NOW + 90 * DAY)
+        builder = builder.last_update(NOW - DAY).next_update(until)
         for one in revoked:
             builder = builder.add_revoked_certificate(
                 x509.RevokedCertificateBuilder().serial_number(one.x509.serial_number).revocation_date(NOW).build()
@@ -130,6 +134,84 @@ async def secure(rig: Rig, identity: str, context: ssl.SSLContext, password: str
         yield socket
 
 
+BEAT = [2, "beat", "Heartbeat", {}]
+
+
+async def lives(socket):
+    assert (await ask(socket, BEAT))[:2] == [3, "beat"]
+
+
+async def refused(rig, context, password=None, identity="CP1", **options):
+    """The HTTP status that a station is refused with, or None where its TLS handshake failed."""
+    with pytest.raises((InvalidHandshake, OSError)) as caught:
+        async with asyncio.timeout(WAIT), secure(rig, identity, context, password, **options) as socket:
+            await socket.recv()  # with TLS 1.3 a client hears late that its certificate was refused
+    assert not isinstance(caught.value, TimeoutError), "it got in"
+    return caught.value.response.status_code if isinstance(caught.value, InvalidStatus) else None
+
+
+async def eventually(condition):
+    """Waits until something holds of which nobody tells."""
+    async with asyncio.timeout(2 * WAIT):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def counted(rig, name):
+    rig.admission.show()
+    return rig.value(f"Bridge.Security.Stations.{name}")
+
+
+# What is no station
+
+
+def address(rig):
+    """Of the port with TLS, where there is one."""
+    host, port = rig.ocpp.urls[-1].split("/")[2].split(":")
+    return host, int(port)
+
+
+@asynccontextmanager
+async def half_open(rig, data=b"", **options):
+    """A connection that sends this and no more; what comes back."""
+    reader, writer = await asyncio.open_connection(*address(rig), **options)
+    writer.write(data)
+    try:
+        yield reader
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def ended(reader):
+    """Waits until the bridge has ended a connection, in whatever way."""
+    with suppress(ConnectionError):
+        while await reader.read(65536):
+            pass
+
+
+def run_on(loop, tmp_path, test, **ocpp):
+    """A test with a bridge of its own, on one kind of event loop."""
+
+    async def bounded():
+        async with asyncio.timeout(2 * WAIT), AsyncExitStack() as stack:
+            starter = Starter(tmp_path)
+            stack.push_async_callback(starter.close)
+            ca = Ca(tmp_path)
+            rig = await starter(ocpp={"security_profile": 3, "tls": tls(ca.server(), ca=ca), **ocpp})
+            await test(rig, ca)
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(bounded())
+
+
+ON_BOTH_LOOPS = pytest.mark.parametrize("loop", LOOPS)
+
+
+# Stations
+
+
 BOOTS: dict[str, Any] = {
     "ocpp1.6": {"chargePointVendor": "Vendor", "chargePointModel": "Model"},
     "ocpp2.0.1": {"reason": "PowerUp", "chargingStation": {"model": "Model", "vendorName": "Vendor"}},
@@ -142,9 +224,11 @@ class PlainStation:
 
     def __init__(self, socket: Any) -> None:
         self.answers: dict[str, Any] = {}
+        self.last = ""  # the id of the last command
         self.commands: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self._socket = socket
         self._results: dict[str, asyncio.Future[Any]] = {}
+        self._count = 0
 
     async def read(self) -> None:
         async for text in self._socket:
@@ -152,6 +236,7 @@ class PlainStation:
             if kind != 2:
                 self._results.pop(number).set_result(rest[-1] if kind == 3 else rest[0])
                 continue
+            self.last = number
             self.commands.put_nowait((rest[0], rest[1]))
             answer = self.answers.get(rest[0], {"status": "Accepted"})
             if isinstance(answer, str):
@@ -161,7 +246,8 @@ class PlainStation:
 
     async def call(self, action: str, payload: dict[str, Any]) -> Any:
         """The response; of a CALLERROR its code."""
-        number = f"s{len(self._results)}-{action}"
+        self._count += 1
+        number = f"s{self._count}-{action}"
         self._results[number] = asyncio.get_running_loop().create_future()
         await self._socket.send(json.dumps([2, number, action, payload]))
         return await asyncio.wait_for(self._results[number], WAIT)
