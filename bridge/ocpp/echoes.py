@@ -6,15 +6,17 @@ from typing import Any
 
 import msgspec
 
-from bridge.ocpp.secrets import MASK, Hides, masked
+from bridge.ocpp.secrets import MASK, PEM, Hides, masked
 
 SHORTEST = 4
 """Characters: what is shorter stands in too many texts by chance."""
+LONG = 8
+"""Characters: in what a station says unasked a shorter one may stand by chance, as a PIN in a token or a register."""
 
 
 def public(text: str) -> str:
     """The value of a setting with *** for the secrets in it, such as the password in a URL."""
-    if "://" not in text and not text.lstrip().startswith(("{", "[")):
+    if "://" not in text and PEM not in text and not text.lstrip().startswith(("{", "[")):
         return text
     return str(masked({"value": text})["value"])
 
@@ -43,6 +45,8 @@ def frame_without(frame: str | bytes, secrets: Collection[str]) -> str | bytes:
     """The same of a frame that has not been read yet."""
     try:
         node = msgspec.json.decode(frame)
+        if isinstance(node, list) and node[:1] in ([2], [6]):
+            secrets = [secret for secret in secrets if len(secret) >= LONG]
         found = without(node, secrets)
         return frame if found == node else msgspec.json.encode(found).decode()
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -64,7 +68,11 @@ def _hidden(node: Any, shown: Any) -> Iterator[str]:
     else:
         text = str(node)
         yield text
-        if isinstance(shown, str) and shown != MASK:  # a part of it, such as the password in a URL
+        if PEM in text:  # a station that repeats a part of it repeats a line
+            yield from (line for line in text.splitlines() if not line.startswith("-----"))
+        elif isinstance(shown, str) and shown.startswith(("{", "[")):
+            yield from _hidden(*(msgspec.json.decode(each) for each in (text, shown)))
+        elif isinstance(shown, str) and shown != MASK:  # a part of it, such as the password in a URL
             begin = _alike(text, shown)
             end = _alike(text[:begin:-1], shown[:begin:-1])
             yield text[begin : len(text) - end]

@@ -18,26 +18,40 @@ _SECRET = re.compile(
     r"passw|passphrase|passcode|pwd|secret|credential|psk$|^psk|presharedkey|privatekey"
     r"|(access|api|auth|bearer|refresh|security|session)token$|^pin$|(sim|user|puk|card)pin$|pincode|^puk$"
 )
-#: a name that ends so is a key's, unless it is one that everybody may know, or says which key is meant
-_KEY = re.compile(r"(?<!public)(?<!configuration)key\d*$")
+#: a name that ends so is a key's, unless what stands before it says otherwise
+_KEY = re.compile(r"keys?\d*$")
+#: words before it: everybody may know it, it says which key is meant or how many, or it is pressed or looked up by
+_OPEN_KEY = re.compile(
+    r"(public|configuration|unknown)$|^(arrow|foreign|function|hot|max|number|of|primary|routing|soft|sort)$"
+)
+#: words of one piece that end so by chance
+_NO_KEY = frozenset({"donkey", "hockey", "jockey", "monkey", "turkey", "turnkey", "whiskey"})
 _MARKS = re.compile(r"[^a-z0-9]+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 #: parameters of a URL that let in whoever has it
 _IN_URL = re.compile(r"^(token|sig|auth|code)$|signature$|token$")
 #: where a frame that is no JSON, or a text, may speak of a secret
 _WORDS = re.compile(
-    r"passw|passphrase|pwd|secret|credential|psk\b|(?<!public)key\b.?\s*[\":=]|authorizationkey|privatekey"
+    r"passw|passphrase|pwd|secret|credential|psk\b|(?<!public)key\b.?\s*[\":=]|authorizationkey|private ?key"
 )
+#: what one of them begins with: looking for these is quick, also in megabytes
+_STEMS = ("passw", "passphrase", "pwd", "secret", "credential", "psk", "key")
 #: fields beside which `key` is the name of a setting (OCPP 1.6 §7.22, §7.29)
 _BESIDE_KEY = frozenset({"value", "readonly"})
 #: where the value of a setting stands that another field names
 _VALUES = frozenset({"actualvalue", "attributevalue", "value"})
 _ATTRIBUTES = frozenset({"variableattribute", "variablemonitoring"})
 _KINDS = ("Actual", "Target", "MinSet", "MaxSet")
-#: the password in a URL such as ftp://user:password@host (RFC 3986 §3.2.1)
-_PASSWORD = re.compile(r"(?<=://)(?P<user>[^/?#\s:@]*:)[^/?#\s]*(?=@)")
+#: the password in a URL such as ftp://user:password@host (RFC 3986 §3.2.1); one with a / in it, which may not stand
+#: there and does, is told from host:port
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^/?#\s:@\[]*:)([^/?#\s]*(?=@)|(?!\d*(?:[/?#\s]|$))\S*(?=@))")
 #: what stands alone for both is a token on the web, and a user's name elsewhere
 _WEB_TOKEN = re.compile(r"(?P<scheme>\b(?:https?|wss?)://)[^/?#\s:@]+(?=@)", re.IGNORECASE)
 _QUERY = re.compile(r"(?P<name>[?&;#](?P<word>[^=&;#\s]{1,100})=)[^&;#\s\"']+")
+#: a value behind its name, in a text that somebody wrote
+_TOLD = re.compile(r"(?P<name>[\w-]{1,60})(?P<is>[\"']?\s*[=:]\s*[\"']?)(?P<value>[^\s\"',;]+)")
+#: a key in the form of RFC 7468
+PEM = "PRIVATE KEY-----"
 #: texts of no schema: of vendors, customers, and what is told of an error
 _OPEN_TEXTS = frozenset({"additionalinfo", "data", "errordescription", "techinfo"})
 MAX_DEPTH = 100  # of what is looked through; what lies deeper is left out
@@ -51,7 +65,17 @@ def folded(name: str) -> str:
 def is_secret(name: str) -> bool:
     """Whether a field, configuration key or variable of this name holds a secret."""
     plain = folded(name)
-    return bool(_SECRET.search(plain)) or (plain != "key" and bool(_KEY.search(plain)))
+    return bool(_SECRET.search(plain)) or (plain not in ("key", "keys") and bool(_KEY.search(plain)) and _is_key(name))
+
+
+def _is_key(name: str) -> bool:
+    """Whether a name that ends with `key` is that of one: what its last word but one says, or its only one."""
+    words = [word.lower() for word in _WORD.findall(name) if not word.isdecimal()]
+    last = words.pop().removesuffix("s") if words else "key"
+    if last in _NO_KEY:
+        return False
+    before = last.removesuffix("key") or (words[-1] if words else "")
+    return not _OPEN_KEY.search(before)
 
 
 def hides_nothing(named: Mapping[str, Any]) -> bool:
@@ -69,6 +93,14 @@ def masked_text(text: str) -> str:
     """The same of a text that somebody wrote, such as the description of an error."""
     found = Masking(hides_nothing).open_text(text)
     return found if isinstance(found, str) else MASK
+
+
+def masked_values(text: str) -> str:
+    """A text that somebody wrote with *** for what stands behind a secret's name in it, and in URLs."""
+    found = Masking(hides_nothing).below(text)
+    return _TOLD.sub(
+        lambda told: f"{told['name']}{told['is']}{MASK}" if is_secret(told["name"]) else told[0], str(found)
+    )
 
 
 def may_hold_secret(frame: str | bytes, hides: Hides = hides_nothing) -> bool:
@@ -90,7 +122,10 @@ def may_hold_secret(frame: str | bytes, hides: Hides = hides_nothing) -> bool:
 
 def speaks_of_secret(text: str) -> bool:
     """Whether a text of no known form has a word in it that goes with a secret."""
-    return bool(_WORDS.search(text.lower()))
+    text = text.lower()
+    if any(stem in text for stem in _STEMS) and _WORDS.search(text):
+        return True
+    return "://" in text and bool(_PASSWORD.search(text) or _WEB_TOKEN.search(text) or _in_query(text))
 
 
 def unreadable_in(node: Any, depth: int = 0) -> frozenset[str]:
@@ -146,16 +181,19 @@ class Masking:
         fields = _folded_fields(node)
         setting = setting_in(fields)
         secret = is_secret(setting) or self._is_hidden(node, fields)
-        return {name: self.field(folded(str(name)), child, fields, secret) for name, child in node.items()}
+        return {name: self.field(str(name), child, fields, secret) for name, child in node.items()}
 
-    def field(self, name: str, child: Any, fields: Mapping[str, Any], secret: bool) -> Any:
-        """One field of an object: its folded name and value; the object's fields; whether it names a secret."""
+    def field(self, spelled: str, child: Any, fields: Mapping[str, Any], secret: bool) -> Any:
+        """One field of an object: its name and value; the object's fields; whether it names a secret."""
+        name = folded(spelled)
         if child is None or child == "" or isinstance(child, bool):
             return child
         if not isinstance(child, list | Mapping):
-            own = is_secret(name) or (name == "key" and not fields.keys() & _BESIDE_KEY)
-            if own or (secret and name in _VALUES):
+            own = is_secret(spelled) or (name == "key" and not fields.keys() & _BESIDE_KEY)
+            if own or (secret and name in _VALUES) or (name == "additionalidtoken" and _is_pin(fields)):
                 return MASK
+        elif is_secret(spelled):
+            return self._covered(child)
         elif name in _ATTRIBUTES:
             return self._attributes(child, secret)
         if name in _OPEN_TEXTS and isinstance(child, str):
@@ -189,10 +227,20 @@ class Masking:
     def _text(self, text: str) -> str:
         if _is_json(text):
             return self._json(text)
+        if PEM in text:
+            return MASK
         if "://" not in text:
             return text
         text = _WEB_TOKEN.sub(rf"\g<scheme>{MASK}", _PASSWORD.sub(rf"\g<user>{MASK}", text))
         return _QUERY.sub(lambda found: found["name"] + MASK if _opens(found["word"]) else found[0], text)
+
+    def _covered(self, node: Any) -> Any:
+        """What stands below the name of a secret, whatever it is."""
+        if isinstance(node, Mapping):
+            return {name: self._covered(child) for name, child in node.items()}
+        if isinstance(node, list):
+            return [self._covered(child) for child in node]
+        return node if node is None or node == "" or isinstance(node, bool) else MASK
 
     def _json(self, text: str) -> str:
         """JSON within a text, as in DataTransfer."""
@@ -232,8 +280,17 @@ def _write_only(entry: Any) -> bool:
     return isinstance(entry, Mapping) and folded(str(_folded_fields(entry).get("mutability"))) == "writeonly"
 
 
+def _is_pin(fields: Mapping[str, Any]) -> bool:
+    """Whether what is told of a token beside its id is a PIN or the like (OCPP 2.0.1 §2.1 AdditionalInfoType)."""
+    return is_secret(str(fields.get("type", "")))
+
+
 def _is_json(text: str) -> bool:
     return text.lstrip()[:1] in ("{", "[")
+
+
+def _in_query(text: str) -> bool:
+    return any(_opens(found["word"]) for found in _QUERY.finditer(text))
 
 
 def _opens(word: str) -> bool:

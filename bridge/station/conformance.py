@@ -11,24 +11,31 @@ class Conformance:
     It lives as long as the bridge knows the station: a reconnect changes nothing, a restart begins anew.
     """
 
-    __slots__ = ("_deviating",)
+    __slots__ = ("_beside", "_deviating")
 
     def __init__(self) -> None:
         self._deviating: deque[int] | None = None  # none of ten thousand stations that keep to OCPP needs one
+        self._beside = 0  # handshakes that deviated: each counts like a message
 
     def deviates(self, number: int) -> None:
         """Message `number`, counted from the bridge's start, broke the rules."""
         if self._deviating is None:
             self._deviating = deque(maxlen=WINDOW)
-        self._deviating.append(number)
+        self._deviating.append(number + self._beside)
+
+    def connects(self, number: int) -> None:
+        """The handshake after message `number` was not quite right."""
+        self._beside += 1
+        self.deviates(number)
 
     def share(self, received: int) -> float | None:
         """Per cent of the last messages, of `received` in all; None before the first one."""
-        if not received:
+        total = received + self._beside
+        if not total:
             return None
         found = self._deviating
         if not found:
             return 100.0
-        while found and found[0] <= received - WINDOW:
+        while found and found[0] <= total - WINDOW:
             found.popleft()
-        return max(0.0, round(100.0 - 100.0 * len(found) / min(received, WINDOW), 1))
+        return max(0.0, round(100.0 - 100.0 * len(found) / min(total, WINDOW), 1))

@@ -1,9 +1,11 @@
 """Meter values → points: MeterValues.*, and the energy of the running transaction."""
 
+from math import inf
 from typing import Any
 
 import msgspec
 
+from bridge.ocpp.telegrams import Telegram
 from bridge.points.measurands import in_order
 from bridge.points.rows import Value
 from bridge.points.tree import Group, Quality, Update
@@ -19,13 +21,13 @@ def take_meter_values(
     """Applies a MeterValue array to a connector or the station; returns why a value could not be read.
 
     `transaction` is the id that the message names. A telegram that was kept while the station was offline does
-    not replace newer values (points.tree).
+    not replace newer values (points.tree), and one of before the transaction that runs says nothing of it.
     """
     raw = to_json(meter_values)
-    updates, latest, register, problem = known.model.measurands.telegram(
+    updates, latest, register, problem, stamp = known.model.measurands.telegram(
         group, in_order(meter_values, raw), lambda stamp: known.clock.heard(stamp, now)
     )
-    about = _about(known, group, raw, latest or now, register, transaction)
+    about = _about(known, group, raw, latest or now, inf if stamp is None else stamp, register, transaction)
     updates += [Update(slot, value, latest) for slot, value in about]
     if register is not None and _is_negative(about):
         backwards = f"{register:g} Wh is less than at the start of the transaction"
@@ -39,31 +41,23 @@ def take_telegram(
     context: Context,
     known: Known,
     group: Group,
-    stamp: float,
-    samples: list[Any],
-    raw: str,
+    telegram: Telegram,
     transaction: int | None,
     now: float,
 ) -> bool:
     """The same for the usual array: of one element, of which everything can be read. False: this one is unusual, and
     nothing has been done.
-
-    `stamp` is its timestamp (Unix seconds), `samples` are structs (ocpp.typed), `raw` is its JSON text.
     """
-    found = known.model.measurands.readings(group, samples)
+    found = known.model.measurands.readings(group, telegram.kinds, telegram.texts)
     if found is None:
         return False
-    known_slots, values, register = found
+    places, values, register = found
+    stamp = telegram.time
     time = known.clock.heard(stamp, now)
-    slots: list[int] = [*known_slots]
-    all_values: list[Value] = [*values]
-    about = _about(known, group, raw, time or now, register, transaction)
+    about = _about(known, group, telegram.raw, time or now, stamp, register, transaction)
     if register is not None and _is_negative(about):
         return False
-    for slot, value in about:
-        slots.append(slot)
-        all_values.append(value)
-    context.tree.apply_telegram(group, slots, all_values, time, now)
+    context.tree.apply_telegram(group, places, values, about, time, now)
     return True
 
 
@@ -74,9 +68,11 @@ def _is_negative(about: list[tuple[int, Value]]) -> bool:
 
 
 def _about(
-    known: Known, group: Group, raw: str, time: float, register: float | None, transaction: int | None
+    known: Known, group: Group, raw: str, time: float, stamp: float, register: float | None, transaction: int | None
 ) -> list[tuple[int, Value]]:
-    """What a telegram changes beside its sampled values: slots and values."""
+    """What a telegram changes beside its sampled values: slots and values. `stamp`: of its register, by the station's
+    clock.
+    """
     slots = group.layout.index
     values: list[tuple[int, Value]] = [
         (slots["MeterValues.Time"], time),
@@ -85,9 +81,14 @@ def _about(
     running = known.running_at(group)
     if running is None and transaction is not None:
         running = known.find_again(transaction, group)
-    if running is not None and transaction in (None, running.id) and (transaction or register is not None):
-        values += transactions.running_values(running, group, register)
-    return values
+    if running is None or transaction not in (None, running.id) or (transaction is None and register is None):
+        return values
+    if register is not None and stamp < running.begun:  # a queue from before it began, or a clock that was set back
+        if transaction is None:
+            return values
+        if register < running.meter_start:  # its id was put in when the telegram left the queue
+            register = None
+    return values + transactions.running_values(running, group, register)
 
 
 def raw_of(text: str) -> str:

@@ -34,7 +34,7 @@ def read_stop(context: Context, known: Known, payload: Mapping[str, Any], now: f
     version = known.model.version
     number, meter = _or_none(whole, version, payload, "transactionId"), _or_none(real, version, payload, "meterStop")
     stamp, data = payload.get("timestamp"), payload.get("transactionData")
-    time = _time(stamp, now)
+    time = _time(stamp)
     token = optional_text(payload, "idTag") or None
     problem, doubt = "", ""
     meant: dict[str, Any] = {}
@@ -44,15 +44,14 @@ def read_stop(context: Context, known: Known, payload: Mapping[str, Any], now: f
         named = str(payload.get("transactionId", ""))[:20] if number > 0 else None
         meant["transactionId"] = number
     if meter is None:
-        running = known.running.get(int(number))
-        meter = 0.0 if running is None else last_register(running)
+        meter = _presumed(known, int(number))
         doubt = "meterStop is missing"
         meant["meterStop"] = meter
     stop = TransactionStop(
         station=known.id,
         transaction_id=int(number),
         id_tag=token,
-        stop_time=time,
+        stop_time=now if time is None else time,
         stop_timestamp=stamp if isinstance(stamp, str) else "",
         meter_stop=meter,
         reason=optional_text(payload, "reason"),
@@ -61,6 +60,18 @@ def read_stop(context: Context, known: Known, payload: Mapping[str, Any], now: f
         named=named,
     )
     return ReadStop(stop, problem, doubt, meant)
+
+
+def _presumed(known: Known, number: int) -> float:
+    """What stands for the meterStop (Wh) that a stop does not say: the last one that is known of its transaction."""
+    running = known.running.get(number)
+    if running is not None:
+        return last_register(running)
+    for group in known.points.connectors.values():  # it is sent again
+        shown = group.value("Transaction.Stop.MeterStop")
+        if group.value("Transaction.Stop.Id") == str(number) and isinstance(shown, float):
+            return shown
+    return 0.0
 
 
 def last_register(running: Running) -> float:
@@ -99,15 +110,17 @@ def _fits(running: Running, meter_stop: float, time: float) -> bool:
 
 
 def _identified(
-    context: Context, known: Known, number: int, meter: float | None, time: float, token: str | None
+    context: Context, known: Known, number: int, meter: float | None, time: float | None, token: str | None
 ) -> tuple[int, str]:
     """The transaction that a stop without an id means, and what was wrong with the stop.
 
-    Where validation is strict nothing is guessed; it is answered there too (OCPP 1.6 §4.10).
+    Where validation is strict nothing is guessed; it is answered there too (OCPP 1.6 §4.10). Nor is it of one without
+    a time: it may have come before, and since then another transaction may have begun.
     """
     problem = f"transactionId {number} is none"
-    guesses = meter is not None and context.validation(known) != "strict"
-    meant = meant_by(known, meter, time, token) if guesses and meter is not None else None
+    meant = None
+    if meter is not None and time is not None and context.validation(known) != "strict":
+        meant = meant_by(known, meter, time, token)
     if meant is None:
         return number, f"{problem}, and it is not certain which transaction is meant"
     return meant, f"{problem}, taken for {meant}"
@@ -122,8 +135,8 @@ def _or_none(
         return None
 
 
-def _time(stamp: Any, now: float) -> float:
+def _time(stamp: Any) -> float | None:
     try:
         return parse_time(stamp)
     except ValueError:
-        return now
+        return None

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from bridge.ocpp.secrets import Hides, speaks_of_secret
-from bridge.station.recording.masking import HideToken, masked_frame, token_hasher
+from bridge.station.recording.masking import Tokens, masked_frame
 
 log = structlog.get_logger()
 
@@ -50,20 +50,26 @@ class Recording:
     def __init__(self, stations: frozenset[str], write: Callable[[bytes], None], *, hide_tokens: bool) -> None:
         self.stations = stations
         self._write = write
-        self._hide_token: HideToken | None = token_hasher() if hide_tokens else None
+        self._tokens = Tokens() if hide_tokens else None
 
     def wants(self, identity: str) -> bool:
         return not self.stations or identity in self.stations
 
     def frame(self, about: dict[str, Any], data: str | bytes, frame: list[Any] | None, hides: Hides) -> None:
         if frame is not None:
-            self.line({**about, "frame": masked_frame(frame, hides, self._hide_token)})
+            self.line({**about, "frame": masked_frame(frame, hides, self._tokens)})
         elif isinstance(data, bytes):
             self.line({**about, "binary": len(data)})
-        elif self._hide_token is not None or speaks_of_secret(data):
+        elif self._tokens is not None or speaks_of_secret(data):
             self.line({**about, "hidden": len(data)})  # what is no JSON cannot be masked in part
         else:
             self.line({**about, "text": data[:MAX_TEXT]})
+
+    def opened(self, about: Mapping[str, Any], station: Recorded) -> None:
+        """What a replay has to know of a station that connects, or has connected."""
+        told = dict(station.introduction)
+        boot = masked_frame([2, "", "BootNotification", told.pop("boot")], station.hides, self._tokens)[3]
+        self.line({**about, "event": "open", **told, "boot": boot})
 
     def line(self, content: Mapping[str, Any]) -> None:
         self._write(msgspec.json.encode(content) + b"\n")
@@ -84,7 +90,7 @@ class Recorder:
             if recording.wants(station.id):
                 self.listen(station)
                 if station.is_connected:
-                    recording.line({**self._about(station), **_opened(station)})
+                    recording.opened(self._about(station), station)
 
     def end(self, recording: Recording) -> None:
         """Nothing more is recorded for it."""
@@ -121,20 +127,18 @@ class _Tap:
 
     def _hear(self, what: str, data: str | bytes) -> None:
         about = self._about(self._station)
-        if what not in {"in", "out"}:
-            more = _opened(self._station) if what == "open" else {"event": what}
+        if what == "open":
             for recording in self._recordings:
-                recording.line({**about, **more})
+                recording.opened(about, self._station)
+            return
+        if what not in {"in", "out"}:
+            for recording in self._recordings:
+                recording.line({**about, "event": what})
             return
         about["direction"] = what
         frame = _read(data)
         for recording in self._recordings:
             recording.frame(about, data, frame, self._station.hides)
-
-
-def _opened(station: Recorded) -> dict[str, Any]:
-    """What a replay has to know of a station that connects."""
-    return {"event": "open", **station.introduction}
 
 
 def _read(data: str | bytes) -> list[Any] | None:

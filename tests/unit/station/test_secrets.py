@@ -1,0 +1,231 @@
+"""No secret reaches the log, a point, an event, the store, an error or a recording, and that can be replayed."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.config import Config
+from bridge.errors import CallErrorAnswer
+from bridge.ocpp.versions import VERSIONS
+from bridge.project import Project, shipped
+from bridge.replay import Player, Step, World, read_recording
+from bridge.station.recording.recorder import Recorder, Recording
+from tests.unit.station.deviations import STATION, STATION_2
+from tests.unit.station.rig import WAIT, Rig, ask, at, logged
+
+SECRET = "hush0123456789hush"
+URL = f"ftp://anna:{SECRET}@example.org/files"
+PEM = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"
+PIN = {"idToken": "04A2B3", "type": "ISO14443", "additionalInfo": [{"additionalIdToken": SECRET, "type": "PIN"}]}
+PASSWORD = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+VENDORS = {"vendorId": "V", "apiKey": SECRET}
+NETWORK = {
+    "messageTimeout": 30,
+    "ocppCsmsUrl": f"wss://anna:{SECRET}@example.org/",
+    "ocppInterface": "Wired0",
+    "ocppTransport": "JSON",
+    "ocppVersion": "OCPP20",
+    "securityProfile": 2,
+    "apn": {"apn": "a", "apnAuthentication": "AUTO", "apnPassword": SECRET},
+    "vpn": {"server": "s", "user": "u", "password": SECRET, "key": SECRET, "type": "IKEv2"},
+}
+
+Message = tuple[str, dict[str, Any]]
+
+COMMANDS_16: list[Message] = [
+    ("ChangeConfiguration", {"key": "AuthorizationKey", "value": SECRET}),
+    ("ChangeConfiguration", {"key": "Vendor_WifiKey", "value": SECRET}),
+    ("ChangeConfiguration", {"key": "BackupUrl", "value": URL}),
+    ("UpdateFirmware", {"location": URL, "retrieveDate": at()}),
+    ("GetDiagnostics", {"location": URL}),
+    ("GetLog", {"logType": "DiagnosticsLog", "requestId": 1, "log": {"remoteLocation": URL}}),
+    ("InstallCertificate", {"certificateType": "CentralSystemRootCertificate", "certificate": PEM}),
+    ("DataTransfer", {"vendorId": "V", "data": json.dumps({"password": SECRET})}),
+]
+COMMANDS_2: list[Message] = [
+    ("SetVariables", {"setVariableData": [{**PASSWORD, "attributeValue": SECRET}]}),
+    ("SetNetworkProfile", {"configurationSlot": 1, "connectionData": NETWORK}),
+    ("UpdateFirmware", {"requestId": 1, "firmware": {"location": URL, "retrieveDateTime": at()}}),
+    ("GetLog", {"logType": "DiagnosticsLog", "requestId": 1, "log": {"remoteLocation": URL}}),
+    ("InstallCertificate", {"certificateType": "CSMSRootCertificate", "certificate": PEM}),
+    ("DataTransfer", {"vendorId": "V", "data": {"password": SECRET}}),
+]
+COMMANDS = {
+    "1.6": COMMANDS_16,
+    "2.0.1": COMMANDS_2,
+    "2.1": [
+        *COMMANDS_2,
+        ("SetNetworkProfile", {"configurationSlot": 1, "connectionData": {**NETWORK, "basicAuthPassword": SECRET}}),
+    ],
+}
+BOOTS = {"1.6": STATION, "2.0.1": {"reason": "PowerUp", "chargingStation": STATION_2}}
+TOLD_16: list[Message] = [
+    ("BootNotification", {**STATION, "wifiPassword": SECRET}),
+    ("DataTransfer", {"vendorId": "V", "data": json.dumps({"apiKey": SECRET})}),
+    ("DataTransfer", {"vendorId": "V", "data": PEM}),
+    ("SecurityEventNotification", {"type": "X", "timestamp": at(), "techInfo": f"AuthorizationKey={SECRET}"}),
+]
+TOLD_2: list[Message] = [
+    ("BootNotification", {"reason": "PowerUp", "chargingStation": {**STATION_2, "customData": VENDORS}}),
+    ("DataTransfer", {"vendorId": "V", "data": VENDORS}),
+    ("SecurityEventNotification", {"type": "X", "timestamp": at(), "techInfo": f"from {URL}"}),
+    ("Authorize", {"idToken": PIN}),
+    (
+        "TransactionEvent",
+        {
+            "eventType": "Started",
+            "timestamp": at(-5),
+            "triggerReason": "Authorized",
+            "seqNo": 0,
+            "transactionInfo": {"transactionId": "T1"},
+            "evse": {"id": 1, "connectorId": 1},
+            "idToken": PIN,
+            "customData": VENDORS,
+        },
+    ),
+    (
+        "NotifyReport",
+        {
+            "requestId": 1,
+            "generatedAt": at(),
+            "seqNo": 0,
+            "reportData": [{**PASSWORD, "variableAttribute": [{"value": SECRET}]}],
+        },
+    ),
+    (
+        "NotifyEvent",
+        {
+            "generatedAt": at(),
+            "seqNo": 0,
+            "eventData": [
+                {
+                    **PASSWORD,
+                    "eventId": 1,
+                    "timestamp": at(),
+                    "trigger": "Alerting",
+                    "eventNotificationType": "CustomMonitor",
+                    "actualValue": SECRET,
+                }
+            ],
+        },
+    ),
+]
+TOLD = {"1.6": TOLD_16, "2.0.1": TOLD_2, "2.1": TOLD_2}
+BROKEN = f'[2,"broken","DataTransfer",{{"vendorId":"V","data":"{URL}"'
+
+
+def answers(sent: list[Any], number: int) -> list[Any]:
+    """What the station answers to a command: it repeats the secret, one way or the other."""
+    if number % 3 == 0:
+        return [4, sent[1], "GenericError", f"cannot use {SECRET}", {"sent": sent[3]}]
+    if number % 3 == 1:
+        return [3, sent[1], {"status": SECRET, "setVariableResult": [{"attributeStatus": SECRET, **PASSWORD}]}]
+    return [3, sent[1], {"status": "Rejected", "statusInfo": {"reasonCode": SECRET}, "again": sent[3]}]
+
+
+async def next_call(socket: Any) -> list[Any]:
+    """The next CALL of the bridge."""
+    async with asyncio.timeout(WAIT):
+        while (found := json.loads(await socket.recv()))[0] != 2:
+            pass
+    assert isinstance(found, list)
+    return found
+
+
+async def converse(rig: Rig, socket: Any, version: str) -> None:
+    """All that a station of this version may hear and tell of secrets."""
+    await ask(socket, [2, "boot", "BootNotification", BOOTS.get(version, BOOTS["2.0.1"])])
+    for number, message in enumerate(TOLD[version]):
+        await ask(socket, [2, f"told-{number}", *message])
+    numbers: dict[str, int] = {}
+    for number, (action, payload) in enumerate(COMMANDS[version]):
+        numbers[action] = numbers.get(action, 0) + 1
+        rig.write(f"CP1.Commands.{action}.Request", json.dumps(payload))
+        sent = await next_call(socket)
+        assert SECRET in json.dumps(sent)  # the station gets what was written
+        await socket.send(json.dumps(answers(sent, number)))
+        await rig.ended(f"CP1.Commands.{action}", numbers[action])
+    await socket.send(BROKEN)
+    await socket.send('[2,"last","Heartbeat",{}]')
+    async with asyncio.timeout(WAIT):
+        while json.loads(await socket.recv())[1] != "last":
+            pass
+
+
+def recorder_of(rig: Rig, lines: list[bytes]) -> None:
+    recorder = Recorder(rig.context.clock, lambda: rig.stations)
+    rig.context.listen = recorder.listen
+    recording = Recording(frozenset(), lines.append, hide_tokens=False)
+    recording.line({"recording": 1})
+    recorder.begin(recording)
+
+
+def written(lines: list[bytes], folder: Path) -> Path:
+    path = folder / "recording.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+async def replayed(path: Path, folder: Path) -> list[Step]:
+    config = Config.model_validate({"ocpp": {"read_configuration": False}})
+    player = Player(World(Project(shipped(), folder), config, folder), read_recording(path))
+    try:
+        return [step async for step in player.play()]
+    finally:
+        await player.close()
+
+
+def beside(folder: Path) -> list[str]:
+    """The files of the store with the secret in them."""
+    return [file.name for file in folder.glob("bridge.db*") if SECRET.encode() in file.read_bytes()]
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+@pytest.mark.parametrize("validation", ["lenient", "strict", "off"])
+async def test_no_secret_is_told_anywhere_and_the_recording_is_replayed(start, tmp_path, version, validation):
+    """S05"""
+    lines: list[bytes] = []
+    with logged() as entries:
+        rig = await start(ocpp={"validation": validation})
+        recorder_of(rig, lines)
+        async with rig.socket(subprotocols=[VERSIONS[version].subprotocol]) as socket:
+            await converse(rig, socket, version)
+        async with rig.socket(subprotocols=[VERSIONS[version].subprotocol]):
+            pass  # what it said of itself is told again
+        await rig.last_values.flush(rig.now)
+        await rig.stop()
+    assert sum(entry["event"] == "frame.received" for entry in entries) > len(COMMANDS[version])
+    assert [entry for entry in entries if SECRET in str(entry)] == []
+    assert [told for told in rig.history if SECRET in str(told)] == []
+    assert [event for event in rig.events if SECRET in str(event)] == []
+    assert [line for line in lines if SECRET.encode() in line] == []
+    assert beside(tmp_path) == []
+    if validation == "lenient":  # as the bridge that replays
+        steps = await replayed(written(lines, tmp_path / "replay"), tmp_path / "replay")
+        assert [step.differences for step in steps if step.differences] == []
+        assert sum(step.what == "sent" for step in steps) == len(COMMANDS[version])
+
+
+async def test_who_calls_a_method_is_told_of_its_failure_without_the_secret(rig):
+    async with rig.socket() as socket:
+        await ask(socket, [2, "boot", "BootNotification", STATION])
+        calling = asyncio.create_task(rig.call("CP1.Commands.GetDiagnostics", URL))
+        sent = await next_call(socket)
+        await socket.send(json.dumps(answers(sent, 0)))
+        with pytest.raises(CallErrorAnswer) as caught:
+            await calling
+    assert "***" in str(caught.value)
+    assert SECRET not in f"{caught.value!r} {caught.value.outputs}"
+
+
+async def test_a_vendors_setting_that_only_sounds_like_a_key_is_shown(rig):
+    async with rig.station() as station:
+        found = [{"key": key, "readonly": False, "value": "F1"} for key in ("Hotkey", "WifiKey")]
+        station.answers["GetConfiguration"] = {"configurationKey": found}
+        rig.write("CP1.Commands.GetConfiguration.Execute", True)
+        await rig.ended("CP1.Commands.GetConfiguration")
+        assert rig.values("CP1.Configuration", "Hotkey", "WifiKey") == {"Hotkey": "F1", "WifiKey": ""}
