@@ -7,17 +7,23 @@ from typing import Any, Protocol
 
 import structlog
 
+from bridge.commands import prepared
 from bridge.commands.table import FOLDER, RESULT, Command
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, Refused, StationOffline
 from bridge.ocpp.outcomes import outcome
 from bridge.ocpp.secrets import Hides, hides_nothing, masked, masked_text
 from bridge.points.rows import Value
-from bridge.points.tree import Group, Quality, Sample, Tree, Update
+from bridge.points.tree import Group, Quality, Sample, Station, Tree, Update
 from bridge.points.values import MAX_TEXT, to_json
 from bridge.store.records import CommandEnd, CommandRecord
+from bridge.store.rows import QUEUED
 from bridge.store.store import Store
 
 log = structlog.get_logger()
+
+SETPOINTS = frozenset({"ChangeConfiguration", "SetChargingProfile", "SetVariables"})
+"""Commands that set a value: what waits for its turn when the bridge stops is sent after its restart. The others make
+something happen, which nobody may want any more by then; they end."""
 
 
 class Session(Protocol):
@@ -62,6 +68,7 @@ class Request:
     number: int
     handle: int
     hides: Hides
+    kept: bool
 
     @property
     def station(self) -> str:
@@ -69,7 +76,10 @@ class Request:
 
 
 class CommandQueue:
-    """All commands under way. A station's wait in its session for their turn, at most `limit` of them."""
+    """All commands under way. A station's wait in its session for their turn, at most `limit` of them.
+
+    `held`: by station, those that wait since before a restart, with their handles in the store.
+    """
 
     def __init__(
         self,
@@ -90,9 +100,12 @@ class CommandQueue:
         self._done = done
         self._waiting: dict[str, set[asyncio.Task[Done]]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
+        self._unsent: set[int] = set()  # handles of those that are kept
+        self._leaving = False
+        self.held: dict[str, list[tuple[int, CommandRecord]]] = {}
 
     def restore(self, find: Callable[[str, str | None], Group | None]) -> None:
-        """Shows how the last commands of before the restart ended, and goes on counting.
+        """Shows how the last commands of before the restart ended, and what waits still; goes on counting.
 
         `find` gives the group of a station, or of one of its connectors, by identity and name.
         """
@@ -111,10 +124,45 @@ class CommandQueue:
                 "State": self._states.get(result.state),
                 "StateText": result.state,
             }
-            for name, value in values.items():
-                slot = group.slot(f"{FOLDER}.{result.action}.{RESULT}.{name}")
-                if slot is not None and value != group.row(slot).initial:
-                    self._tree.restore(group, slot, Sample(value, Quality.GOOD, result.ended, result.ended))
+            self._restore(group, result.action, values, result.ended)
+        prepared.restore(self._store, self._tree, find)
+        for handle, record in self._store.load_queued_commands():
+            self.held.setdefault(record.station, []).append((handle, record))
+            group = find(record.station, record.connector)
+            if group is not None:
+                self._numbers[group.path, record.action] = record.number
+                values = {"User": record.user, "Id": record.number, "Time": record.requested}
+                values |= {"State": self._states[QUEUED], "StateText": QUEUED}
+                self._restore(group, record.action, values, record.requested)
+
+    def keep_parameters(self, station: Station, is_hidden: Callable[[Group, str], bool]) -> None:
+        """A parameter of a station's commands has been written: it stands after a restart too, unless it is hidden."""
+        prepared.keep(self._store, station, is_hidden)
+
+    def _restore(self, group: Group, action: str, values: Mapping[str, Value], time: float) -> None:
+        for name, value in values.items():
+            slot = group.slot(f"{FOLDER}.{action}.{RESULT}.{name}")
+            if slot is not None and value != group.row(slot).initial:
+                self._tree.restore(group, slot, Sample(value, Quality.GOOD, time, time))
+
+    def resume(
+        self, held: tuple[int, CommandRecord], group: Group, session: Session, command: Command, hides: Hides
+    ) -> None:
+        """Sends, when its turn comes, one that was held."""
+        handle, record = held
+        self._unsent.add(handle)
+        request = Request(group, command, record.payload, record.user, record.number, handle, hides, kept=True)
+        log.info("command.resumed", station=record.station, action=record.action, user=record.user)
+        self._begin(request, session)
+
+    def drop(self, held: tuple[int, CommandRecord], group: Group | None, command: Command | None, reason: str) -> None:
+        """One that was held cannot be sent any more."""
+        handle, record = held
+        self._end(handle, Done(state="Failed", error=reason), hides_nothing)
+        log.warning("command.dropped", station=record.station, action=record.action, reason=reason)
+        if group is not None and command is not None:
+            request = Request(group, command, {}, record.user, record.number, handle, hides_nothing, kept=False)
+            self._show(request, "Failed", Done(state="Failed", error=reason, failure=CallFailed(reason)))
 
     def send(
         self,
@@ -124,8 +172,12 @@ class CommandQueue:
         payload: dict[str, Any],
         user: str,
         hides: Hides = hides_nothing,
+        *,
+        keeps: bool = False,
     ) -> asyncio.Task[Done]:
         """Queues a command; the task ends with how it ended, whatever happens. `hides` tells what is not stored.
+
+        `keeps`: nobody waits for its end, so that it may outlive a restart, if it is a setpoint without a secret.
 
         Raises Refused, and nothing has moved: BadNotConnected (offline), BadInvalidState (the protocol forbids
         it now), BadTooManyOperations (the queue is full).
@@ -135,39 +187,52 @@ class CommandQueue:
             raise Refused("BadNotConnected", "the station is not connected")
         if reason := session.refusal(command.action):
             raise Refused("BadInvalidState", reason)
-        waiting = self._waiting.setdefault(station.path, set())
-        if len(waiting) >= self._limit:
+        if len(self._waiting.get(station.id, ())) >= self._limit:
             raise Refused("BadTooManyOperations", f"{self._limit} commands wait for the station already")
         number = self._number(group, command)
+        stored = masked(payload, hides)
+        kept = keeps and command.action in SETPOINTS and stored == payload
         handle = self._store.log_command(
             CommandRecord(
                 station=station.id,
                 connector=None if group is station else group.path.rpartition(".")[2],
                 action=command.action,
                 user=user,
-                payload=masked(payload, hides),
+                payload=stored,
                 requested=self._clock(),
                 number=number,
+                kept=kept,
             )
         )
-        request = Request(group, command, payload, user, number, handle, hides)
-        self._show(request, "Queued")
+        if kept:
+            self._unsent.add(handle)
+        request = Request(group, command, payload, user, number, handle, hides, kept)
+        self._show(request, QUEUED)
+        return self._begin(request, session)
+
+    def _begin(self, request: Request, session: Session) -> asyncio.Task[Done]:
+        station = request.station
+        waiting = self._waiting.setdefault(station, set())
         task = asyncio.get_running_loop().create_task(self._run(request, session))
         waiting.add(task)
-        task.add_done_callback(lambda ended: self._ended(station.path, ended))
+        task.add_done_callback(lambda ended: self._ended(station, ended))
         return task
+
+    def leave(self) -> None:
+        """The bridge is about to stop: what is kept and has not been sent waits for its next start."""
+        self._leaving = True
 
     async def close(self) -> None:
         """Waits until every command has ended; the sessions are closed by now, so each ends at once."""
         tasks = [task for waiting in self._waiting.values() for task in waiting]
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _ended(self, path: str, task: asyncio.Task[Done]) -> None:
-        waiting = self._waiting.get(path)
+    def _ended(self, station: str, task: asyncio.Task[Done]) -> None:
+        waiting = self._waiting.get(station)
         if waiting is not None:
             waiting.discard(task)
             if not waiting:
-                del self._waiting[path]
+                del self._waiting[station]
 
     def _number(self, group: Group, command: Command) -> int:
         key = group.path, command.action
@@ -182,13 +247,14 @@ class CommandQueue:
         except Exception as error:  # a command ends in a final state whatever happens
             log.exception("command.failed", station=request.station, action=request.command.action)
             done = Done(state="Failed", error=str(error), failure=CallFailed(f"it could not be sent: {error}"))
-        self._finish(request, done)
+        if not (self._leaving and request.handle in self._unsent):
+            self._finish(request, done)
         return done
 
     async def _ask(self, request: Request, session: Session) -> Done:
         action = request.command.action
         try:
-            response = await session.call(action, request.payload, lambda: self._show(request, "Sent"))
+            response = await session.call(action, request.payload, lambda: self._sent(request))
         except CallFailed as error:
             # what a station says of an error may repeat what it was sent
             told = masked_text(str(error)) if isinstance(error, CallErrorAnswer) else str(error)
@@ -196,18 +262,16 @@ class CommandQueue:
         accepted, status = outcome(action, response)
         return Done(state="Accepted" if accepted else "Rejected", status=status, response=response)
 
+    def _sent(self, request: Request) -> None:
+        if request.kept:
+            self._unsent.discard(request.handle)
+            self._store.send_command(request.handle)
+        self._show(request, "Sent")
+
     def _finish(self, request: Request, done: Done) -> None:
         action = request.command.action
-        self._store.end_command(
-            CommandEnd(
-                handle=request.handle,
-                state=done.state,
-                status=done.status or None,
-                response=masked(done.response, request.hides) or None,
-                error=done.error or None,
-                ended=self._clock(),
-            )
-        )
+        self._unsent.discard(request.handle)
+        self._end(request.handle, done, request.hides)
         log.info("command.ended", station=request.station, action=action, state=done.state, error=done.error)
         self._show(request, done.state, done)
         if done.failure is None:
@@ -215,6 +279,18 @@ class CommandQueue:
                 self._done(request.group, action, request.payload, done.response)
             except Exception:  # what a response changes in the tree does not change how the command ended
                 log.exception("command.effect_failed", station=request.station, action=action)
+
+    def _end(self, handle: int, done: Done, hides: Hides) -> None:
+        self._store.end_command(
+            CommandEnd(
+                handle=handle,
+                state=done.state,
+                status=done.status or None,
+                response=masked(done.response, hides) or None,
+                error=done.error or None,
+                ended=self._clock(),
+            )
+        )
 
     def _show(self, request: Request, state: str, done: Done | None = None) -> None:
         now = self._clock()

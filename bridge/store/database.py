@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from bridge.errors import StoreError
 from bridge.store import schema
 
 BUSY_TIMEOUT = 5.0  # s that a connection waits for another process's write
+ROOM = 65_536  # bytes that SQLite needs to open it, and more
 WAL_SIZE_LIMIT = 16 * 1024 * 1024  # bytes that the WAL file is cut back to after a checkpoint
 
 _WRITABLE = "check the permissions of the file and of its folder, or change [store] path"
@@ -31,10 +33,20 @@ _EXPLANATIONS = (
 def explain(path: Path, error: sqlite3.Error) -> StoreError:
     """The StoreError that says what is wrong with the file and what to do about it."""
     name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith("SQLITE_IOERR") and _is_full(path):
+        name = "SQLITE_FULL"
     for prefix, advice in _EXPLANATIONS:
         if name.startswith(prefix):
             return StoreError(f"store {path}: {advice} ({error})")
     return StoreError(f"store {path}: {error}")
+
+
+def _is_full(path: Path) -> bool:
+    """Whether there is no room for the files that SQLite makes beside it, which it calls an I/O error."""
+    try:
+        return shutil.disk_usage(path.parent).free < ROOM
+    except OSError:
+        return False
 
 
 def is_disk_error(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bridge.store.records import ASIDE, EventRecord, GroupRecord
-from bridge.store.rows import VALUE, from_json, select, to_json
+from bridge.store.rows import VALUE, from_json, group_row, select, to_json
 
 _COLUMNS = "station, transaction_id, seq_no, digest, ended, payload, received, connector"
 _OPEN = (
@@ -53,6 +53,19 @@ def put_event(db: Database, event: EventRecord) -> bool:
     return True
 
 
+def answer_event(db: Database, station: str, transaction: str, digest: str, answer: dict[str, Any]) -> None:
+    """Notes what an event is answered."""
+    sql = "UPDATE transaction_events SET answer = ? WHERE station = ? AND transaction_id = ? AND digest = ?"
+    db.execute(sql, (to_json(answer), station, transaction, digest))
+
+
+def answer_of(db: Database, station: str, transaction: str, digest: str) -> dict[str, Any] | None:
+    """What an event was answered; None: nothing yet."""
+    sql = "SELECT answer FROM transaction_events WHERE station = ? AND transaction_id = ? AND digest = ?"
+    row = next(select(db, sql, (station, transaction, digest)), (None,))
+    return None if row[0] is None else dict(from_json(row[0]))
+
+
 def place_events(db: Database, station: str, transaction: str, connector: str) -> None:
     """Notes where a transaction is of which nothing had told that before."""
     sql = "UPDATE transaction_events SET connector = ? WHERE station = ? AND transaction_id = ? AND connector = ''"
@@ -88,7 +101,7 @@ def lose_transaction(db: Database, station: str, transaction: str) -> None:
 
 def lose_transactions(db: Database, station: str, shown: Iterable[GroupRecord] = ()) -> None:
     """The same of all that run at a station, and stores the last values that tell it."""
-    db.conn.executemany(VALUE.sql, map(VALUE.row, shown))
+    db.conn.executemany(VALUE.sql, map(group_row, shown))
     db.execute("DELETE FROM running_transactions WHERE station = ?", (station,))
 
 

@@ -100,6 +100,13 @@ def add_pending(db: Database, station: str, password_hash: str, most: int) -> bo
     return True
 
 
+def mark_password(db: Database, station: str, password_hash: str, marked: str) -> None:
+    """The same hash with another mark (see `station.credentials`), unless it was changed meanwhile."""
+    for table in ("passwords", "pending_passwords"):
+        sql = f"UPDATE {table} SET hash = ? WHERE station = ? AND hash = ?"  # noqa: S608
+        db.execute(sql, (marked, station, password_hash))
+
+
 def drop_pending(db: Database, station: str, password_hash: str) -> None:
     """The station has refused a password."""
     db.execute("DELETE FROM pending_passwords WHERE station = ? AND hash = ?", (station, password_hash))

@@ -25,6 +25,7 @@ from bridge.store.database import (
 from bridge.store.logins import CertificateRequest, Login
 from bridge.store.records import (
     AuditRecord,
+    CommandRecord,
     CommandResult,
     EventRecord,
     GroupRecord,
@@ -55,6 +56,10 @@ class Reader:
         """All stations, in the order in which they were first seen."""
         return rows.stations(self._db)
 
+    def registrations(self) -> dict[str, str | None]:
+        """Those of all stations, by their ids, at a tenth of the cost of `stations`."""
+        return rows.registrations(self._db)
+
     def removals(self) -> list[str]:
         """The stations whose removal a running bridge has not taken note of yet."""
         return list(removals.removals(self._db))
@@ -83,6 +88,10 @@ class Reader:
         """The events of one 2.x transaction, in the order in which they came."""
         return events.events_of(self._db, station, transaction)
 
+    def answer_of(self, station: str, transaction: str, digest: str) -> dict[str, Any] | None:
+        """What an event of a 2.x transaction was answered; None: nothing yet."""
+        return events.answer_of(self._db, station, transaction, digest)
+
     def set_aside(self, station: str, transaction: str) -> list[str]:
         """What `events.set_aside` has called the 2.x transactions that had this id, the first one first."""
         return events.names_aside(self._db, station, transaction)
@@ -98,6 +107,10 @@ class Reader:
     def last_commands(self) -> Iterator[CommandResult]:
         """The last command of each action at each station or connector that has ended."""
         return rows.last_commands(self._db)
+
+    def queued_commands(self) -> Iterator[tuple[int, CommandRecord]]:
+        """The commands that wait for their station since before a restart, with their handles."""
+        return rows.queued_commands(self._db)
 
     def values(self) -> Iterator[ValueRecord]:
         """The last value of every point that has had one."""

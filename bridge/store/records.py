@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 SUBJECTS = ("reported", "alerts", "monitors")
 """What is noted of a 2.x station, see Store.put_note_soon."""
+PARAMETERS = "parameters"
+"""What is noted of any station: the parameters of its commands, as they were written."""
 
 ASIDE = "\x1f"
 """Between a transaction's id and the number of one that had it before, see Store.set_events_aside. No station's id has
@@ -97,6 +99,8 @@ class Transaction:
     lost: float | None
     """When it was found to run no more though its stop had not come."""
     stop_was: StopWas = "first"
+    stop_authorization: dict[str, Any] | None = None
+    """What its stop was answered; None: nothing yet."""
 
     @property
     def energy(self) -> float | None:
@@ -133,6 +137,8 @@ class CommandRecord:
     requested: float
     number: int
     """Result.Id: the how-manieth request for this action there."""
+    kept: bool = False
+    """Whether it outlives a restart as long as it has not been sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ from bridge.store.records import (
 log = structlog.get_logger("bridge.store")
 
 LOG_ROWS = 1_000  # that are forgotten in one commit
+QUEUED = "Queued"
+"""commands.state of one that a restart keeps, until it is sent."""
 INTERRUPTED = "the bridge stopped before the answer came; it is unknown whether the station carried it out"
 
 _FORGET_COMMANDS = (
@@ -101,6 +103,13 @@ def set_registration(db: Database, station: str, status: str | None) -> bool:
     return db.execute("UPDATE stations SET registration = ? WHERE id = ?", (status, station)).rowcount == 1
 
 
+def registrations(db: Database) -> dict[str, str | None]:
+    try:
+        return dict(db.conn.execute("SELECT id, registration FROM stations").fetchall())
+    except sqlite3.Error as error:
+        raise StoreError(f"the store cannot be read: {error}") from error
+
+
 def stations(db: Database) -> Iterator[StationRecord]:
     for row in select(db, _STATIONS):
         yield StationRecord(
@@ -123,9 +132,10 @@ def last_command(db: Database) -> int:
 
 
 def end_interrupted(db: Database, now: float) -> int:
-    """Commands that an earlier run left without an end have one now. Returns how many."""
+    """Commands that an earlier run left without an end have one now, but for those that are kept. Returns how many."""
     cursor = db.execute(
-        "UPDATE commands SET state = 'Failed', error = ?, ended = ? WHERE ended IS NULL", (INTERRUPTED, now)
+        "UPDATE commands SET state = 'Failed', error = ?, ended = ? WHERE ended IS NULL AND state IS NOT ?",
+        (INTERRUPTED, now, QUEUED),
     )
     return cursor.rowcount
 
@@ -141,7 +151,30 @@ def _command_row(item: tuple[int, CommandRecord]) -> tuple[Any, ...]:
         to_json(record.payload),
         record.requested,
         record.number,
+        QUEUED if record.kept else None,
     )
+
+
+def queued_commands(db: Database) -> Iterator[tuple[int, CommandRecord]]:
+    """The commands that wait since before a restart, with their handles, the first first."""
+    sql = (
+        "SELECT id, station, connector, action, user, payload, requested, number FROM commands "
+        "WHERE ended IS NULL AND state = ? ORDER BY id"
+    )
+    for handle, station, connector, action, user, payload, requested, number in select(db, sql, (QUEUED,)):
+        yield (
+            handle,
+            CommandRecord(
+                station=station,
+                connector=connector,
+                action=action,
+                user=user,
+                payload=from_json(payload),
+                requested=requested,
+                number=number,
+                kept=True,
+            ),
+        )
 
 
 def last_commands(db: Database) -> Iterator[CommandResult]:
@@ -178,7 +211,8 @@ def _end_row(end: CommandEnd) -> tuple[Any, ...]:
 # Values
 
 
-def _group_row(record: GroupRecord) -> tuple[str, str]:
+def group_row(record: GroupRecord) -> tuple[str, str]:
+    """The row that keeps the last values of a group: for VALUE. What is no JSON is left out."""
     try:
         return record.path, to_json(record.values)
     except Exception:  # noqa: BLE001 - whatever is wrong with one value, the others are kept
@@ -247,9 +281,15 @@ class Kind:
 STATION = Kind("station", _PUT_STATION, _station_row)
 COMMAND = Kind(
     "command",
-    "INSERT INTO commands (id, station, connector, action, user, payload, requested, number) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO commands (id, station, connector, action, user, payload, requested, number, state) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
     _command_row,
+    prompt=True,
+)
+COMMAND_SENT = Kind(
+    "command sent",
+    "UPDATE commands SET state = NULL WHERE id = ? AND ended IS NULL",
+    lambda handle: (handle,),
     prompt=True,
 )
 COMMAND_END = Kind(
@@ -261,7 +301,7 @@ COMMAND_END = Kind(
 VALUE = Kind(
     "value",
     "INSERT INTO group_values (path, points) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET points = excluded.points",
-    _group_row,
+    lambda row: row,
 )
 
 MODEL = Kind(
@@ -288,5 +328,5 @@ AUDIT = Kind(
     prompt=True,
 )
 
-KINDS = (STATION, COMMAND, COMMAND_END, VALUE, MODEL, STATION_MODEL, NOTE, AUDIT)
+KINDS = (STATION, COMMAND, COMMAND_SENT, COMMAND_END, VALUE, MODEL, STATION_MODEL, NOTE, AUDIT)
 """In the order in which they are written: a command before its end."""

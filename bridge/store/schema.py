@@ -384,3 +384,16 @@ def _order_of_passwords(db: Database) -> None:
         ALTER TABLE sent_passwords RENAME TO pending_passwords;
         """
     )
+
+
+@migrations(name="030_answers")
+def _answers(db: Database) -> None:
+    """What scripts decided about the token of a stop or an event, as JSON, so that a repeated one is answered the same;
+    NULL: nothing has been answered.
+    """
+    db.executescript(
+        """
+        ALTER TABLE transactions ADD COLUMN stop_authorization TEXT;
+        ALTER TABLE transaction_events ADD COLUMN answer TEXT;
+        """
+    )

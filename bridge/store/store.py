@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from bridge.api import Token
+from bridge.errors import StoreError
 from bridge.store import accounts, events, logins, removals, rows, transactions
 from bridge.store.backup import back_up
 from bridge.store.database import closing_on_error, connect_reader, connect_writer, lock, migrate, transaction
@@ -22,6 +23,7 @@ from bridge.store.place import Place
 from bridge.store.reader import Editor, Reader
 from bridge.store.reads import Reads
 from bridge.store.records import (
+    PARAMETERS,
     SUBJECTS,
     AuditRecord,
     CommandEnd,
@@ -36,7 +38,7 @@ from bridge.store.records import (
     UserRecord,
     ValueRecord,
 )
-from bridge.store.writer import Writer
+from bridge.store.writer import SILENT, Writer
 
 log = structlog.get_logger("bridge.store")
 
@@ -86,7 +88,7 @@ class Store:
                 with transaction(db):
                     interrupted = rows.end_interrupted(db, time.time())
                 last_command = rows.last_command(db)
-                registrations = {record.id: record.registration for record in rows.stations(db)}
+                registrations = rows.registrations(db)
                 reader = Reader(connect_reader(path), path)
         except BaseException:
             os.close(descriptor)
@@ -158,7 +160,7 @@ class Store:
         paths = tuple(groups)
         late: list[tuple[rows.Kind, Hashable]] = [(rows.STATION, station), (rows.STATION_MODEL, station)]
         late += [(rows.VALUE, path) for path in paths]
-        late += [(rows.NOTE, (station, subject)) for subject in SUBJECTS]
+        late += [(rows.NOTE, (station, subject)) for subject in (*SUBJECTS, PARAMETERS)]
         await self._writer.submit(partial(removals.remove, station=station, groups=paths), replaces=late)
 
     def removals(self) -> list[str]:
@@ -179,6 +181,11 @@ class Store:
         """Store the hash of a password that a station is about to be sent durably. False: too many wait already."""
         work = partial(logins.add_pending, station=station, password_hash=password_hash, most=most)
         return await self._writer.submit(work)
+
+    async def mark_password(self, station: str, password_hash: str, marked: str) -> None:
+        """Store the hash of a password with another mark durably."""
+        work = partial(logins.mark_password, station=station, password_hash=password_hash, marked=marked)
+        await self._writer.submit(work)
 
     async def drop_pending_password(self, station: str, password_hash: str) -> None:
         """Forget a password that a station has refused."""
@@ -213,12 +220,19 @@ class Store:
         with self._reads.of("tokens"):
             return self._reader.find_token(id_token, id_token_type)
 
-    def poll_external(self) -> list[StationRecord] | None:
-        """The stations anew if another process has changed the file since the last poll, else None.
+    def poll_external(self) -> dict[str, str | None] | None:
+        """The registrations that differ from what the bridge last knew, if another process has changed the file since
+        the last poll; else None.
 
         Costs no disk access while there is nothing new; a change shows within the flush interval.
         """
-        return self.load_stations() if self._writer.take_edited() else None
+        if not self._writer.take_edited():
+            return None
+        with self._reads.of("stations"):
+            found = self._reader.registrations()
+        edits = dict(found.items() - self._registrations.items())
+        self._registrations = found
+        return edits
 
     # Transactions
 
@@ -246,6 +260,10 @@ class Store:
         """
         return await self._writer.submit(partial(transactions.stop_transaction, stop=stop))
 
+    async def answer_stop(self, number: int, authorization: dict[str, Any]) -> None:
+        """Note durably what the stop of a transaction is going to be answered."""
+        await self._writer.submit(partial(transactions.answer_stop, number=number, authorization=authorization))
+
     async def lose_transaction(self, number: int, now: float) -> None:
         """Note durably that a transaction runs no more though its stop has not come."""
         await self._writer.submit(partial(transactions.lose_transaction, number=number, now=now))
@@ -269,6 +287,16 @@ class Store:
     async def put_event(self, event: EventRecord) -> bool:
         """Store an event of a 2.x transaction durably. False: the same event has been stored before."""
         return await self._writer.submit(partial(events.put_event, event=event))
+
+    async def answer_event(self, station: str, transaction: str, digest: str, answer: dict[str, Any]) -> None:
+        """Note durably what an event of a 2.x transaction is going to be answered."""
+        work = partial(events.answer_event, station=station, transaction=transaction, digest=digest, answer=answer)
+        await self._writer.submit(work)
+
+    def answer_of(self, station: str, transaction: str, digest: str) -> dict[str, Any] | None:
+        """What it was answered before; None: nothing yet. Raises StoreError."""
+        with self._reads.of("answers"):
+            return self._reader.answer_of(station, transaction, digest)
 
     async def place_events(self, station: str, transaction: str, connector: str) -> None:
         """Note durably where a 2.x transaction is of which nothing had told that before."""
@@ -323,13 +351,23 @@ class Store:
         self._writer.put(rows.COMMAND, [(handle, (handle, record))])
         return handle
 
+    def send_command(self, handle: int) -> None:
+        """Note that a command which is kept has gone out: nobody knows what became of it when the store is opened again
+        before it has an end.
+        """
+        self._writer.put(rows.COMMAND_SENT, [(handle, handle)])
+
     def end_command(self, end: CommandEnd) -> None:
-        """Note how a command ended. One that has no end when the store is opened again has failed."""
+        """Note how a command ended. One that has no end when the store is opened again has failed, or is kept."""
         self._writer.put(rows.COMMAND_END, [(end.handle, end)])
 
     def load_last_commands(self) -> Iterator[CommandResult]:
         """The last command of each action at each station or connector."""
         return self._reader.last_commands()
+
+    def load_queued_commands(self) -> Iterator[tuple[int, CommandRecord]]:
+        """The commands that were kept and wait for their station since before the restart, with their handles."""
+        return self._reader.queued_commands()
 
     async def forget_log(self, before: float) -> None:
         """Delete the commands and the deeds of the audit trail that are older, but for the last command of each action
@@ -341,8 +379,11 @@ class Store:
     # Values
 
     def put_values_soon(self, records: Sequence[GroupRecord]) -> None:
-        """Keep last values within the flush interval; of several records for one path the newest counts."""
-        self._writer.put(rows.VALUE, [(record.path, record) for record in records])
+        """Keep last values within the flush interval; of several records for one path the newest counts.
+
+        What waits is a text for each group: two hundred values would be as many objects for the garbage collector.
+        """
+        self._writer.put(rows.VALUE, [(record.path, rows.group_row(record)) for record in records])
 
     def load_values(self) -> Iterator[ValueRecord]:
         """The last value of every point that has had one."""
@@ -363,7 +404,7 @@ class Store:
         return self._reader.models()
 
     def put_note_soon(self, station: str, subject: str, note: str) -> None:
-        """Keep what a restart must not lose of a 2.x station, as JSON, within the flush interval."""
+        """Keep what a restart must not lose of a station beside its points, as JSON, within the flush interval."""
         self._writer.put(rows.NOTE, [((station, subject), (station, subject, note))])
 
     def load_notes(self) -> Iterator[tuple[str, str, str]]:
@@ -399,27 +440,35 @@ class Store:
 
     @property
     def healthy(self) -> bool:
-        """False from a write that the disk refused until the next one that it takes, and while reads fail."""
-        return self._writer.healthy and not self._reads.error
+        """False from a write that the disk refused until the next one that it takes, and while it does not answer or
+        reads fail.
+        """
+        return self._writer.healthy and not self._writer.is_silent and not self._reads.error
 
     @property
     def last_error(self) -> str:
         """What the disk last said when it refused; empty if it never did."""
-        return self._reads.error or self._writer.last_error
+        return self._reads.error or (SILENT if self._writer.is_silent else self._writer.last_error)
 
     def hurry(self) -> None:
         """The end is near: from now on other processes' locks are waited for 5 s in all. See close()."""
         self._writer.hurry()
 
     async def close(self) -> None:
-        """Write what waits, checkpoint, and let another process have the store."""
+        """Write what waits, checkpoint, and let another process have the store.
+
+        StoreError when the disk does not answer. What was acknowledged is on it all the same; the rest may be lost, and
+        the store is let go of with the process.
+        """
         await asyncio.get_running_loop().run_in_executor(None, self.close_sync)
 
     def close_sync(self) -> None:
-        """As close(), without an event loop. Closing twice does nothing."""
+        """As close(), without an event loop. Closing twice does nothing, unless the disk has not answered."""
         if self._lock_descriptor is None:
             return
-        descriptor, self._lock_descriptor = self._lock_descriptor, None
         self._reader.close()
-        self._writer.close()
-        os.close(descriptor)
+        if not self._writer.close():
+            left = self._writer.queue_length
+            raise StoreError(f"the store could not be closed: {SILENT}, and {left} writes wait for it")
+        os.close(self._lock_descriptor)
+        self._lock_descriptor = None

@@ -10,13 +10,18 @@ from bridge.store.records import Transaction, TransactionStart, TransactionStop
 from bridge.store.rows import from_json, select, to_json
 
 MAX_ID = 2**31 - 1
+#: Unix seconds: no message of OCPP 1.6 is older. A station whose clock shows less has never been told the time
+FIRST_TIME = 1_444_262_400.0  # 2015-10-08
+_FIRST_STAMP = "2015-10-08"
+AGAIN = "\x1f"
+"""In what tells a repeated start of such a station: between its time and the id of the one that was like it before."""
 
 StartKey = tuple[str, str, str, str, float]
 """Station, connector, id tag, start timestamp (one text for each time), meter start."""
 
 _TRANSACTIONS = (
     "SELECT id, station, connector, id_tag, start_time, meter_start, stop_time, meter_stop, reason, "
-    "stop_id_tag, authorization, reservation_id, received, stop_received, lost FROM transactions "
+    "stop_id_tag, authorization, reservation_id, received, stop_received, lost, stop_authorization FROM transactions "
 )
 _ORPHAN = (
     "INSERT INTO orphan_stops (station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, "
@@ -27,15 +32,40 @@ _FIND_START = (
     "AND start_timestamp = ? AND meter_start = ?"
 )
 
+_LIKE = (
+    "SELECT id, start_timestamp, stop_time IS NOT NULL AND stop_named IS NULL FROM transactions WHERE station = ? "
+    "AND connector = ? AND id_tag = ? AND (start_timestamp = ? OR substr(start_timestamp, 1, length(?5)) = ?5) "
+    "AND meter_start = ? ORDER BY id DESC LIMIT 1"
+)
+
 
 def find_start(db: Database, key: StartKey) -> tuple[int, dict[str, Any]] | None:
     """Id and authorization of the transaction that this StartTransaction has begun already."""
+    if key[3] < _FIRST_STAMP:
+        key = (*key[:3], tell_apart(db, key), key[4])
     row = next(select(db, _FIND_START, (*key[:4], float(key[4]))), None)
     return None if row is None else (row[0], from_json(row[1]))
 
 
+def tell_apart(db: Database, key: StartKey) -> str:
+    """The timestamp under which a start of a station that does not know the time is stored, or has been.
+
+    Its clock may show the same at each start, so that two transactions look alike. A station that has sent the stop of
+    one under its id has had the answer to its start, and does not send that again (OCPP 1.6 §3.7): it is another one.
+    """
+    station, connector, tag, stamp, meter = key
+    found = next(select(db, _LIKE, (station, connector, tag, stamp, f"{stamp}{AGAIN}", float(meter))), None)
+    if found is None:
+        return stamp
+    number, timestamp, stopped = found
+    return f"{stamp}{AGAIN}{number}" if stopped else str(timestamp)
+
+
 def start_transaction(db: Database, start: TransactionStart) -> tuple[int, dict[str, Any], bool]:
     """Id, authorization as first answered, and whether this StartTransaction is a repeated one."""
+    if start.start_time < FIRST_TIME:
+        key = start.station, start.connector, start.id_tag, start.start_timestamp, start.meter_start
+        start = replace(start, start_timestamp=tell_apart(db, key))
     cursor = db.execute(
         "INSERT INTO transactions (station, connector, connector_id, id_tag, start_time, start_timestamp, "
         "meter_start, reservation_id, authorization, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -130,6 +160,11 @@ def _put_stop(db: Database, before: Transaction, stop: TransactionStop) -> Trans
     )
 
 
+def answer_stop(db: Database, number: int, authorization: dict[str, Any]) -> None:
+    """Notes what a stop is answered."""
+    db.execute("UPDATE transactions SET stop_authorization = ? WHERE id = ?", (to_json(authorization), number))
+
+
 def lose_transaction(db: Database, number: int, now: float) -> None:
     """Notes that a transaction runs no more; its stop may still come."""
     db.execute("UPDATE transactions SET lost = ? WHERE id = ? AND stop_time IS NULL", (now, number))
@@ -182,6 +217,7 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
         received=row[12],
         stop_received=row[13],
         lost=row[14],
+        stop_authorization=None if row[15] is None else from_json(row[15]),
     )
 
 

@@ -21,11 +21,18 @@ from sqlite_utils import Database
 from bridge.errors import StoreError
 from bridge.store.behind import Behind, Chunk
 from bridge.store.database import BUSY_TIMEOUT, is_busy, is_disk_error, savepoint, transaction
-from bridge.store.place import Place
+from bridge.store.place import LogLost, Place
 from bridge.store.rows import Kind
 
 JOBS_PER_COMMIT = 512
 RECORDS_PER_COMMIT = 500
+SETTLED_AT_ONCE = 16
+ANSWERED_WITHIN = 10.0
+"""s that a disk has for a commit. Then who waits is told that it failed; it may be there all the same when the disk is
+back, as after any other lost answer."""
+SILENT = "the disk does not answer"
+CLOSED_WITHIN = 9.0
+"""s from `hurry` until a disk that does not answer is waited for no longer."""
 
 T = TypeVar("T")
 log = structlog.get_logger("bridge.store")
@@ -37,6 +44,10 @@ class _Job:
     future: asyncio.Future[Any]
     result: Any = None
     error: Exception | None = None
+
+    def give_up(self) -> None:
+        if not self.future.done():
+            self.future.set_exception(StoreError(f"the store could not write: {SILENT}"))
 
     def settle(self) -> None:
         if self.future.done():  # its awaiter was cancelled; the row is written all the same
@@ -50,8 +61,11 @@ class _Job:
 
 
 def _settle(jobs: Sequence[_Job]) -> None:
-    for job in jobs:
+    """Who waits for them goes on in the next turn of the loop: a few at a time, or all others would wait."""
+    for job in jobs[:SETTLED_AT_ONCE]:
         job.settle()
+    if len(jobs) > SETTLED_AT_ONCE:
+        asyncio.get_running_loop().call_soon(_settle, jobs[SETTLED_AT_ONCE:])
 
 
 class Writer:
@@ -77,7 +91,9 @@ class Writer:
         self._prompt = False
         self._closing = False
         self._deadline: float | None = None
+        self._give_up = 0.0
         self._edited = False
+        self._asked: float | None = None  # when the disk was asked for what it has not done yet
         self._next_flush = time.monotonic() + flush_interval
         self._data_version = self._read_data_version()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -90,17 +106,22 @@ class Writer:
 
         `replaces` are records that would otherwise be written later, over what `work` writes.
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop.create_future())
         with self._wake:
             if self._closing:
                 raise StoreError("the store is closed")
+            if self.is_silent:
+                raise StoreError(f"the store could not write: {SILENT}")
             if len(self._jobs) >= self._job_limit:
                 raise StoreError(f"the store does not keep up: {len(self._jobs)} writes wait for the disk")
-            self._jobs.append(_Job(work, future))
+            self._jobs.append(job)
             for kind, key in replaces:
                 self._behind.discard(kind, key)
             self._wake.notify()
-        return future
+        timer = loop.call_later(ANSWERED_WITHIN, job.give_up)
+        job.future.add_done_callback(lambda _: timer.cancel())
+        return job.future
 
     def put(self, kind: Kind, items: Iterable[tuple[Hashable, Any]]) -> None:
         """Have records, with the keys they coalesce by, written some time soon."""
@@ -114,15 +135,25 @@ class Writer:
         """From now on another process's lock is waited for no longer than one write would wait for it, in all."""
         with self._wake:
             if self._deadline is None:
-                self._deadline = time.monotonic() + BUSY_TIMEOUT
+                now = time.monotonic()
+                self._deadline, self._give_up = now + BUSY_TIMEOUT, now + CLOSED_WITHIN
 
-    def close(self) -> None:
-        """Write what waits, checkpoint, close the connection, and end the thread."""
+    def close(self) -> bool:
+        """Write what waits, checkpoint, close the connection, and end the thread. False: the disk does not answer; the
+        thread is left to it, as if the process had been killed.
+        """
         self.hurry()
         with self._wake:
             self._closing = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(max(0.0, self._give_up - time.monotonic()))
+        return not self._thread.is_alive()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the disk has not answered for long."""
+        since = self._asked
+        return since is not None and time.monotonic() - since > ANSWERED_WITHIN
 
     @property
     def queue_length(self) -> int:
@@ -145,9 +176,10 @@ class Writer:
     # The thread
 
     def _run(self) -> None:
-        working = True
-        while working:
-            jobs, chunk = self._next()
+        is_last = False
+        while not is_last:
+            jobs, chunk, is_last = self._next()
+            self._asked = time.monotonic()
             try:
                 if jobs:
                     self._write_jobs(jobs)
@@ -156,13 +188,15 @@ class Writer:
                 self._watch()
             except Exception as error:  # noqa: BLE001 - a log that cannot be written, say: the thread must outlive it
                 self.last_error = repr(error)
+            self._asked = None
             with self._wake:
                 self._in_hand = 0
-                working = bool(jobs or chunk or not self._closing)
         self._end()
 
-    def _next(self) -> tuple[list[_Job], Chunk]:
-        """Wait for something to do. Both are empty when it is only time to look around, or to end."""
+    def _next(self) -> tuple[list[_Job], Chunk, bool]:
+        """Wait for something to do. Both are empty when it is only time to look around, or to end; then, and only where
+        nothing was left when that was found, the third is True.
+        """
         with self._wake:
             while not (self._jobs or self._prompt or self._closing):
                 left = self._next_flush - time.monotonic()
@@ -177,7 +211,8 @@ class Writer:
             if due and taken < RECORDS_PER_COMMIT:
                 self._next_flush = time.monotonic() + self._flush_interval
             self._in_hand = len(jobs) + taken
-        return jobs, chunk
+            is_last = self._closing and self._in_hand == 0
+        return jobs, chunk, is_last
 
     def _write_jobs(self, jobs: Sequence[_Job]) -> None:
         wrote = False
@@ -221,10 +256,19 @@ class Writer:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._place.check()
+        self._asked = time.monotonic()
+        self._check_place()
         self._wait_less()
         with transaction(self._db):
             yield
+        self._check_place()  # it may have lost its name meanwhile
+
+    def _check_place(self) -> None:
+        try:
+            self._place.check()
+        except LogLost:  # what was committed is in it alone
+            self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            raise
 
     def _wait_less(self) -> None:
         if self._deadline is not None:
@@ -311,7 +355,7 @@ class Writer:
     def _watch(self) -> None:
         """Look whether another process has changed the file: our own commits leave this number alone."""
         try:
-            self._place.check()
+            self._check_place()
             version = self._read_data_version()
         except sqlite3.Error as error:
             self._failed(error)

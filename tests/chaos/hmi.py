@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import random
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,13 @@ from asyncua import Client, ua
 
 from tests.chaos.shown import Point, point
 
-PATIENCE = 12.0  # s; on a busy machine a subscription to all points takes a while
+PATIENCE = 12.0  # s for an answer; longer each time that it was too short though the network was calm
 LOST = (OSError, TimeoutError, asyncio.CancelledError, ua.UaError, ValueError)
 
 
 class Hmi:
     """`seen` is what its subscription has told of each point, `broken` what it must never have told, `given` how many
-    commands it has given to each station."""
+    commands it has given to each station, `ends` how its last connections ended."""
 
     def __init__(self, name: str, url: Callable[[], str], paths: Callable[[], list[str]], rng: random.Random) -> None:
         self.name = name
@@ -26,6 +27,9 @@ class Hmi:
         self.given: Counter[str] = Counter()
         self.calm = False
         self.connections = 0
+        self.ends: deque[str] = deque(maxlen=8)
+        self._patience = PATIENCE
+        self._doing = ""
         self._url = url
         self._paths = paths
         self._rng = rng
@@ -38,8 +42,15 @@ class Hmi:
         task = asyncio.current_task()
         assert task is not None
         while not task.cancelling():
-            with contextlib.suppress(*LOST):
+            started, was_calm = time.monotonic(), self.calm
+            try:
                 await self._connection()
+            except LOST as error:
+                self.ends.append(f"{time.monotonic() - started:.1f} s, {self._doing}: {error!r}")
+                if was_calm and isinstance(error, TimeoutError):
+                    self._patience *= 2
+            else:
+                self.ends.append(f"{time.monotonic() - started:.1f} s: it had enough")
             self.seen, self._received = {}, {}
             await asyncio.sleep(self._rng.uniform(0.05, 0.3))
 
@@ -55,8 +66,9 @@ class Hmi:
         return [f"{path}: {seen}, not {found}" for path, seen, found in both if seen[:2] != found[:2]]
 
     async def _connection(self) -> None:
-        client = Client(self._url(), timeout=PATIENCE)
+        client = Client(self._url(), timeout=self._patience)
         try:
+            self._doing = "connecting"
             await client.connect()
             self.connections += 1
             await self._use(client)
@@ -66,10 +78,12 @@ class Hmi:
 
     async def _use(self, client: Client) -> None:
         paths = self._paths()
+        self._doing = f"subscribing to {len(paths)} points"
         subscription = await client.create_subscription(self._rng.choice((20, 50, 200)), self)
         nodes = [client.get_node(f"ns=2;s={path}") for path in paths]
         self._path_of = {node.nodeid: path for node, path in zip(nodes, paths, strict=True)}
         await subscription.subscribe_data_change(nodes, queuesize=self._rng.choice((1, 10)))
+        self._doing = "subscribed"
         while self.calm or self._rng.random() > 0.05:
             await client.read_attributes(self._rng.sample(nodes, min(5, len(nodes))), ua.AttributeIds.Value)
             if not self.calm and self._rng.random() < 0.3:

@@ -11,15 +11,25 @@ from typing import Any
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-PATIENCE = 0.6  # s that a station waits for an answer
+PATIENCE = 0.6  # s that a station waits for an answer; longer each time that it was too short in calm
 LOST = (OSError, TimeoutError, websockets.WebSocketException, EOFError)
 
 
+#: messages that the bridge refuses while it cannot store them
+KEPT = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent"})
 ANSWERS: dict[str, dict[str, Any]] = {"GetConfiguration": {}, "GetBaseReport": {"status": "NotSupported"}}
 
 
 class Broken(AssertionError):  # noqa: N818 - what is broken is a promise of the bridge
     """The bridge has broken a promise."""
+
+
+class NoAnswer(TimeoutError):  # noqa: N818 - nothing is wrong at the station
+    """A station has waited for an answer as long as it does."""
+
+
+class RefusedForNow(OSError):  # noqa: N818 - the same
+    """The bridge could not store a message: it is to be sent again."""
 
 
 class Conversation:
@@ -32,13 +42,17 @@ class Conversation:
         rng: random.Random,
         note: Callable[[str], None],
         asked: Counter[str],
+        patience: float,
+        may_refuse: Callable[[], bool],
     ) -> None:
-        """`asked` counts the commands that come, by their action."""
+        """`asked` counts the commands that come, by their action. `may_refuse`: the bridge's disk is full."""
         self.socket = socket
         self._commands = asked
         self._identity = identity
         self._rng = rng
         self._note = note
+        self._patience = patience
+        self._may_refuse = may_refuse
         self._asked: dict[str, str] = {}
         self._answers: dict[str, str] = {}
 
@@ -49,10 +63,10 @@ class Conversation:
             self._note(f"{'again ' if attempt else ''}> {frame}")
             self._asked[message_id] = action
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(self._patience):
                     await self.socket.send(frame)
                     return await self._answer(message_id)
-        raise TimeoutError
+        raise NoAnswer
 
     async def listen(self) -> None:
         """Answers what comes, for a moment."""
@@ -75,6 +89,8 @@ class Conversation:
             await self.socket.send(json.dumps([3, frame[1], ANSWERS.get(frame[2], {"status": "Accepted"})]))
             return None
         action = self._asked.get(frame[1])
+        if frame[0] == 4 and frame[2] == "InternalError" and action in KEPT and self._may_refuse():
+            raise RefusedForNow
         if frame[0] != 3 or action is None:
             raise Broken(f"{self._identity}: nobody has asked for {data!r} ({action})")
         if self._answers.setdefault(frame[1], str(data)) != data:

@@ -53,7 +53,8 @@ class Value(NamedTuple):
 class Said:
     """By path below the station: `now` is what a point may show. `sure` are the points that must show something.
 
-    A message counts from when it is sent; what was sent before it counts no more once it has been answered.
+    A message counts from when it is sent; what was sent before it counts no more once it has been answered, or, after
+    a kill, once something later is in the store.
     """
 
     def __init__(self, believed: bool) -> None:
@@ -63,6 +64,7 @@ class Said:
         self._ever: dict[str, list[Value]] = {}
         self._believed = believed
         self._sent: dict[str, Value] = {}
+        self._kept: set[str] = set()
 
     def confirm(self) -> None:
         """The message that was sent last has been answered."""
@@ -74,7 +76,12 @@ class Said:
     def doubt(self) -> None:
         """The bridge was killed: what it had not yet written is lost, and it shows what it was told before."""
         self.now = {path: list(values) for path, values in self._ever.items()}
-        self.sure.clear()
+        self.sure = set(self._kept)
+
+    def keep(self) -> None:
+        """The bridge has written what it shows: that, or something later, is what it shows after a kill."""
+        self._ever = {path: list(values) for path, values in self.now.items()}
+        self._kept = set(self.sure)
 
     def meter(self, connector: int, telegram: list[dict[str, Any]]) -> None:
         """A MeterValue array of one element."""

@@ -104,7 +104,7 @@ def check_away(station: Station, points: Mapping[str, Point]) -> None:
     _expect(station, "State.Connected", connected, False, GOOD)
     for path, found in own.items():
         allowed = station.said.now.get(path, [])
-        if found.status == LAST or _is_doubtful(path, found):
+        if found.status == LAST or _is_of_forgotten(path, found, own):
             right = not allowed or _allows(allowed, found)
         else:
             right = found.status in (WAITING, UNKNOWN) and path not in sure
@@ -112,9 +112,10 @@ def check_away(station: Station, points: Mapping[str, Point]) -> None:
             raise Broken(f"{station.identity}.{path} is {found} and the station is away; it was told {allowed}")
 
 
-def _is_doubtful(path: str, found: Point) -> bool:
-    """An energy below zero is never shown as sure: a telegram that was kept from before the start came after it."""
-    return found.status == DOUBTFUL and path.endswith("Transaction.Energy") and found.value < 0
+def _is_of_forgotten(path: str, found: Point, own: Mapping[str, Point]) -> bool:
+    """Of a transaction that its station has forgotten nobody knows how it ended."""
+    folder, stop, _ = path.partition("Transaction.Stop.")
+    return found.status == DOUBTFUL and bool(stop) and own[f"{folder}Transaction.Stop.Reason"].value == "Unknown"
 
 
 def check_restored(station: Station, points: Mapping[str, Point], opened: Iterable[Opened]) -> None:

@@ -3,18 +3,18 @@ answered, and sends them in order and unchanged, whatever happens to it, the net
 2.0.1 E04). What its version makes of that is in `station_16` and `station_2`."""
 
 import asyncio
-import contextlib
 import itertools
 import random
 from abc import ABC, abstractmethod
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.chaos.messages import LOST, PATIENCE, Broken, Conversation
+from tests.chaos.messages import LOST, PATIENCE, Broken, Conversation, NoAnswer, RefusedForNow
 from tests.chaos.said import Clock, Said
 
 DATED = 5.0  # s that a message may be old that tells what time it is at the station
@@ -70,6 +70,8 @@ class Station(ABC):
     away: bool = False  # it is to stay disconnected
     timed: bool = False  # the bridge has kept how far its clock is off
     connections: int = 0
+    refusals: int = 0
+    may_refuse: Callable[[], bool] = lambda: False
 
     SUBPROTOCOL: ClassVar[str] = ""
     STATUSES: ClassVar[tuple[str, ...]] = ()
@@ -84,6 +86,7 @@ class Station(ABC):
         self._firmware = itertools.count(1)
         self._left: list[ClientConnection] = []
         self._booted = False
+        self._patience = PATIENCE
         self._steady = rng.random() < 0.5  # its connectors' statuses stay as they are for long
         self._dated = False  # this life of the bridge has had a message with the present time
 
@@ -100,8 +103,13 @@ class Station(ABC):
 
     def bridge_stopped(self) -> None:
         """The bridge had the time to write what it knows."""
-        self.timed = self.timed or self._dated
+        self.values_written()
         self._dated = False
+
+    def values_written(self) -> None:
+        """All that it has told until now is in the store."""
+        self.timed = self.timed or self._dated
+        self.said.keep()
 
     def note(self, text: str) -> None:
         self.history.append(f"{asyncio.get_running_loop().time():.3f} {text}")
@@ -153,8 +161,14 @@ class Station(ABC):
         try:
             while True:
                 if not self.away:
-                    with contextlib.suppress(*LOST):
+                    try:
                         await self._connection()
+                    except RefusedForNow:
+                        self.refusals += 1
+                    except NoAnswer:
+                        self._patience = 2 * self._patience if self.calm else PATIENCE
+                    except LOST:
+                        pass
                 self.note("offline")
                 if not self.calm and self.rng.random() < 0.5:
                     self._act()
@@ -164,7 +178,7 @@ class Station(ABC):
                 socket.transport.abort()
 
     async def _connection(self) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(max(self._patience, 10.0 if self.calm else 0.0)):
             socket = await connect(
                 f"{self.url}{self.identity}",
                 subprotocols=[websockets.Subprotocol(self.SUBPROTOCOL)],
@@ -177,7 +191,7 @@ class Station(ABC):
         self.connections += 1
         forgotten = False
         try:
-            await self._session(Conversation(self.identity, socket, self.rng, self.note, self.asked))
+            await self._session(self._conversation(socket))
             forgotten = self.rng.random() < 0.3
         finally:
             if forgotten:  # it has lost it, and the bridge does not know
@@ -187,6 +201,9 @@ class Station(ABC):
                 socket.transport.abort()
             while len(self._left) > 2:
                 self._left.pop(0).transport.abort()
+
+    def _conversation(self, socket: ClientConnection) -> Conversation:
+        return Conversation(self.identity, socket, self.rng, self.note, self.asked, self._patience, self.may_refuse)
 
     async def _session(self, talk: Conversation) -> None:
         """Returns when it has had enough of this connection."""

@@ -1,5 +1,6 @@
 """A station of OCPP 1.6: the bridge gives its transactions their ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ class Charge16(Charge):
     start_sent: bool = False
     stop_sent: bool = False
     stop_known: bool = False  # the bridge has answered it
+    forgotten: bool = False  # nothing more of it is ever told
 
 
 @dataclass
@@ -71,6 +73,10 @@ class Station16(Station):
 
     def end(self, connector: Connector) -> None:
         charge, connector.charge = connector.charge, None
+        if charge.id is not None and not self.is_kept(charge) and self.rng.random() < 0.1:
+            self.note(f"forgets {charge.id}")
+            charge.forgotten = True
+            return
         payload: dict[str, Any] = {"meterStop": connector.meter, "timestamp": self.clock()}
         if (reason := self.rng.choice(REASONS)) is not None:
             payload["reason"] = reason
@@ -142,18 +148,23 @@ class Station16(Station):
         wanted: dict[str, Any] = {}
         for connector in self.outlets:
             charges = [charge for charge in self.charges if charge.connector == connector.number]
-            ended = charges[:-1] if connector.charge is not None else charges
+            ended = [charge for charge in charges if charge.stop is not None]
             below: dict[str, Any] = {}
             if charges:
                 below |= _started(charges[-1])
-            if ended:
+            if ended and not _is_forgotten_after(charges, ended[-1]):
                 below |= _ended(ended[-1])
             if connector.charge is not None:
                 below |= _running(connector.charge, connector.meter)
-            elif charges:
+            elif charges and not charges[-1].forgotten:  # that runs on for all that the bridge knows
                 below |= {"Active": False, "Id": "", "IdTag": ""}
             wanted |= {f"Connector{connector.number}.Transaction.{key}": value for key, value in below.items()}
         return wanted
+
+
+def _is_forgotten_after(charges: Sequence[Charge16], ended: Charge16) -> bool:
+    """Whether one of those after it ends nobody knows when or how."""
+    return any(charge.forgotten for charge in charges[charges.index(ended) :])
 
 
 def _started(charge: Charge16) -> dict[str, Any]:

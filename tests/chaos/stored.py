@@ -20,7 +20,7 @@ Key = tuple[str, str, str, float, float]
 
 _TRANSACTIONS = (
     "SELECT id, station, connector, id_tag, start_timestamp, meter_start, start_time, reservation_id, "
-    "stop_time, stop_timestamp, meter_stop, reason, stop_id_tag, stop_data FROM transactions ORDER BY id"
+    "stop_time, stop_timestamp, meter_stop, reason, stop_id_tag, stop_data, lost FROM transactions ORDER BY id"
 )
 _EVENTS = "SELECT station, transaction_id, seq_no, ended, payload FROM transaction_events ORDER BY id"
 _COMMANDS = "SELECT station, action, number, state, error, ended FROM commands ORDER BY id"
@@ -43,6 +43,7 @@ class Row(NamedTuple):
     reason: str | None
     stop_id_tag: str | None
     stop_data: str | None
+    lost: float | None
 
     @property
     def key(self) -> Key:
@@ -91,7 +92,7 @@ class Stored(NamedTuple):
     def opened(self) -> Iterator[Opened]:
         """The transactions that run."""
         for row in self.rows:
-            if row.stop_time is None:
+            if row.stop_time is None and row.lost is None:
                 yield Opened(row.station, row.connector, str(row.id), row.id_tag, row.start_time)
         for station, transaction in self.running:
             events = [event for event in self.events if event[:2] == (station, transaction)]
@@ -131,6 +132,24 @@ def _read(db: sqlite3.Connection) -> Stored:
         set(db.execute("SELECT station, transaction_id FROM running_transactions")),
         [CommandRow(*row) for row in db.execute(_COMMANDS)],
     )
+
+
+def unwritten(path: Path, stations: Iterable[Station]) -> Iterator[str]:
+    """What of the last values of these stations a bridge that runs has not stored yet."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        groups = {group: json.loads(points) for group, points in db.execute("SELECT path, points FROM group_values")}
+    found = {f"{group}.{point[0]}": point[2] for group, points in groups.items() for point in points}
+    for station in stations:
+        for below in station.said.sure:
+            path_of, allowed = f"{station.identity}.{below}", [value for value, _ in station.said.now[below]]
+            if not any(_is_same(value, found.get(path_of)) for value in allowed):
+                yield f"{path_of} is {found.get(path_of)!r}, not {allowed}"
+
+
+def _is_same(value: Any, stored: Any) -> bool:
+    if isinstance(value, float) and isinstance(stored, float):
+        return abs(value - stored) < 1e-3
+    return bool(value == stored)
 
 
 def check_store(stored: Stored, stations: Iterable[Station]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.world import World
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_nothing_acknowledged_is_lost_in_ten_lives_of_the_bridge(tmp_path, caplog):
     """L05, L06, D01, D02, D04, D05, B07, B10, J14, J16, J24, U29, U30"""
     caplog.set_level(logging.CRITICAL, logger="asyncua")  # the client complains of each lost connection

@@ -22,7 +22,7 @@ from tests.chaos.station import Station
 from tests.chaos.station_2 import Station21, Station201
 from tests.chaos.station_16 import Station16
 
-WAIT = 120.0  # s until something that has to happen has not, on a busy machine
+WAIT = 300.0  # s until something that has to happen has not, on however busy a machine
 STATIONS = (Station16, Station201, Station16, Station21, Station16, Station201, Station21)
 CLIENTS = 2
 
@@ -72,7 +72,9 @@ class World:
         for number, kind in enumerate(STATIONS, 1):
             rng = self._random(f"CP{number}")
             clock = Clock(rng)
-            self.stations.append(kind(f"CP{number}", url, rng, clock, Said(clock.believed)))
+            station = kind(f"CP{number}", url, rng, clock, Said(clock.believed))
+            station.may_refuse = lambda: self.program.starved
+            self.stations.append(station)
         for number in range(1, CLIENTS + 1):
             name = f"client {number}"
             self.clients.append(Hmi(name, self._client_url, lambda: shown.paths(self.stations), self._random(name)))
@@ -114,6 +116,8 @@ class World:
         if rng.random() < 0.15:
             self.counts["paused"] += 1
             await self.program.pause(rng.uniform(0.5, 3.0))
+        if rng.random() < 0.12 and await self._starve(last=last):
+            return
         if last or rng.random() < 0.35:
             await asyncio.sleep(rng.uniform(0.0, 0.4))
             await self._check_calm()
@@ -131,6 +135,17 @@ class World:
             self._check_store()
         took = f"{up - started:.1f} s to start, {time.monotonic() - up:.1f} s up"
         self._show(f"cycle {self.cycle}: {how}, {took}, {self.counts['transactions of 1.6']} transactions")
+
+    async def _starve(self, *, last: bool) -> bool:
+        """For a while the disk takes nothing. True: the bridge was killed meanwhile."""
+        self.counts["starved"] += 1
+        self.program.starve()
+        await asyncio.sleep(self._rng.uniform(0.3, 2.0))
+        if self._rng.random() < 0.3 and not last:
+            await self._end("kill while it starves")
+            return True
+        self.program.feed()
+        return False
 
     async def _message(self, action: str) -> None:
         """Waits for a message to the bridge, for a while."""
@@ -179,6 +194,8 @@ class World:
         self.counts["transactions of 1.6"] = len(found.rows)
         self.counts["events of 2.x"] = len(found.events)
         self.counts["commands"] = len(found.commands)
+        self.counts["refused for a while"] = sum(station.refusals for station in self.stations)
+        self.counts["lost stops"] = sum(row.lost is not None for row in found.rows)
         return found
 
     async def _check_restored(self, before: stored.Stored) -> None:
@@ -203,6 +220,8 @@ class World:
             client.calm = True
         try:
             await self._settled()
+            if self._rng.random() < 0.3:
+                await self._written()
         finally:
             for one in (*self.stations, *self.clients):
                 one.calm = False
@@ -233,6 +252,17 @@ class World:
             else:
                 return
 
+    async def _written(self) -> None:
+        """What stations have told comes to the disk though nothing stops the bridge."""
+        present, give_up = [station for station in self.stations if not station.away], time.monotonic() + WAIT
+        while missing := list(stored.unwritten(self.program.store, present)):
+            if time.monotonic() > give_up:
+                raise Broken(f"not in the store: {missing}")
+            await asyncio.sleep(0.2)
+        for station in present:
+            station.values_written()
+        self.counts["written while it ran"] += 1
+
     async def _check_points(self, present: list[Station]) -> None:
         absent = [station for station in self.stations if station.away]
         points = await self._gone(absent)
@@ -259,8 +289,9 @@ class World:
             async with asyncio.timeout(WAIT):
                 await client.until(points)
         except TimeoutError:
-            different = client.differences(points) or "it could not connect"
-            raise Broken(f"{client.name} was not told: {different}") from None
+            different = client.differences(points) if client.seen else "it is told nothing"
+            ends = "\n  ".join(client.ends)
+            raise Broken(f"{client.name} was not told: {different}; its connections ended\n  {ends}") from None
         if client.broken:
             raise Broken(client.broken[0])
         self.counts["points that a client was told"] += len(client.seen)

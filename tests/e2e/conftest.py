@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 
 from bridge.project import init
+from tests.e2e.disks import small_disk
 from tests.e2e.parties import Program
 from tests.e2e.parties_2 import Site
 
@@ -73,6 +74,26 @@ async def program(run: Callable[..., Program]) -> Program:
     made = run()
     await made.start()
     return made
+
+
+@pytest.fixture
+def disk(run: Callable[..., Program]) -> Iterator[Program]:
+    """A program, not yet started, with its store on a disk of its own."""
+    program = run()
+    with (program.project / "config.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[store]\npath = "disk/bridge.db"\n')
+    with small_disk(program.project / "disk"):
+        yield program
+
+
+@pytest.fixture
+def folder(run: Callable[..., Program]) -> Program:
+    """The same, with its store in a folder."""
+    program = run()
+    (program.project / "disk").mkdir()
+    with (program.project / "config.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[store]\npath = "disk/bridge.db"\n')
+    return program
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from ocpp.v16 import ChargePoint, call_result
 from ocpp.v16.enums import Action
 
 WAIT = 15.0  # s until a test gives up on something that has to happen
+STARTED = 120.0  # s until the program has to have started; to import all of it takes long on a busy machine
 
 
 class Program:
@@ -50,15 +51,22 @@ class Program:
             stderr=asyncio.subprocess.STDOUT,
             env={**os.environ, "NO_COLOR": "1", **self.environ},
         )
-        async with asyncio.timeout(2 * WAIT):
-            while not (self.ocpp and self.opcua):
-                line = await self._line()
-                assert line, "it ended: " + "\n".join(self.lines)
-                if found := re.search(r"ws://[^\s\"<]+/", line):
-                    self.ocpp = found[0]
-                if found := re.search(r"opc\.tcp://[^\s\"]+", line):
-                    self.opcua = found[0]
+        try:
+            async with asyncio.timeout(STARTED):
+                await self._started()
+        except BaseException:
+            self._process.kill()  # nobody else would: it has no addresses yet
+            raise
         self._reading = asyncio.create_task(self._read())
+
+    async def _started(self) -> None:
+        while not (self.ocpp and self.opcua):
+            line = await self._line()
+            assert line, "it ended: " + "\n".join(self.lines)
+            if found := re.search(r"ws://[^\s\"<]+/", line):
+                self.ocpp = found[0]
+            if found := re.search(r"opc\.tcp://[^\s\"]+", line):
+                self.opcua = found[0]
 
     async def stop(self) -> int:
         """SIGTERM; returns the exit code."""

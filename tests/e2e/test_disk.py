@@ -3,90 +3,19 @@
 import asyncio
 import contextlib
 import os
-import resource
 import sqlite3
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 from asyncua import ua
 from ocpp.exceptions import InternalError
 from ocpp.v16 import call
 
+from tests.e2e.disks import Trouble, failing, full, locked, remount_read_only, silent, store, unsynced
 from tests.e2e.parties import WAIT, Program, Station, connected, hmi, now
 
+pytestmark = pytest.mark.timeout(300)  # they start the program again and again
 SERVICE_LEVEL = ua.NodeId(ua.ObjectIds.Server_ServiceLevel)
-Trouble = Callable[[Program], AbstractContextManager[None]]
-
-
-@contextmanager
-def failing(program: Program) -> Iterator[None]:
-    """The kernel refuses to let any of its files grow (EFBIG, to SQLite an I/O error)."""
-    assert program._process is not None
-    pid, limit = program._process.pid, resource.RLIMIT_FSIZE
-    before = resource.prlimit(pid, limit)
-    resource.prlimit(pid, limit, (0, before[1]))
-    yield
-    resource.prlimit(pid, limit, before)
-
-
-@contextmanager
-def full(program: Program) -> Iterator[None]:
-    """The file system of its store has no room left."""
-    filler = store(program).with_name("filler")
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    yield
-    filler.unlink()
-
-
-def store(program: Program) -> Path:
-    return program.project / "disk" / "bridge.db"
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """A file system of 4 MB in memory. Only root may mount one."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)],  # noqa: S607
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("only root can mount a small disk")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S607
-
-
-def remount_read_only(folder: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)  # noqa: S607
-
-
-@pytest.fixture
-def disk(run: Callable[..., Program]) -> Iterator[Program]:
-    """A program, not yet started, with its store on a disk of its own."""
-    program = run()
-    with (program.project / "config.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[store]\npath = "disk/bridge.db"\n')
-    with small_disk(program.project / "disk"):
-        yield program
-
-
-@pytest.fixture
-def folder(run: Callable[..., Program]) -> Program:
-    """The same, with its store in a folder."""
-    program = run()
-    (program.project / "disk").mkdir()
-    with (program.project / "config.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[store]\npath = "disk/bridge.db"\n')
-    return program
 
 
 async def boot(station: Station) -> None:
@@ -153,6 +82,12 @@ async def test_a_disk_that_fails_refuses_transactions_and_nothing_else_until_it_
     await check_trouble(folder, failing)
 
 
+@pytest.mark.parametrize("trouble", [unsynced, locked, silent])
+async def test_a_disk_that_keeps_nothing_or_does_not_answer_or_is_locked_is_the_same(folder, trouble) -> None:
+    """D07"""
+    await check_trouble(folder, trouble)
+
+
 async def test_what_was_acknowledged_before_the_disk_was_full_outlives_a_stop_and_a_kill(disk) -> None:
     """D02, D06"""
     await disk.start()
@@ -201,6 +136,20 @@ async def test_a_file_system_that_cannot_be_written_ends_the_start_with_a_clear_
     assert code == 1
     assert "cannot be written" in output
     assert "Traceback" not in output
+
+
+async def test_a_full_disk_ends_the_start_with_a_clear_message_and_nothing_is_lost(disk) -> None:
+    """D06"""
+    await disk.start()
+    async with connected(disk.ocpp) as station:
+        await boot(station)
+        first = await start(station, 1, now())
+    await disk.stop()
+    with full(disk):
+        code, output = await ended(disk)
+    assert (code, "the disk is full" in output, "Traceback" in output) == (1, True, False)
+    await disk.start()
+    assert recorded(disk) == {1: first}
 
 
 async def test_a_damaged_store_ends_the_start_with_a_clear_message_and_is_left_as_it_is(folder) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,10 @@ from asyncua import Client
 from ocpp.v16 import call
 
 from bridge.store import Store
+from tests.e2e.disks import exited, silent
 from tests.e2e.parties import WAIT, Program, connected, hmi, now
 
+pytestmark = pytest.mark.timeout(300)
 STATIONS = 1_000
 AT_ONCE = 50
 DRAINED = 10.0  # s that a stop may take
@@ -104,3 +107,83 @@ async def test_a_station_that_comes_while_the_program_stops_is_told_to_go(run: C
             assert await program.ended() == 0
     with pytest.raises((OSError, websockets.WebSocketException)):
         await websockets.connect(f"{url}CP002", subprotocols=[websockets.Subprotocol("ocpp1.6")])
+
+
+LINGERS = """
+import asyncio
+from bridge.api import RequestHandler
+
+class Handler(RequestHandler):
+    async def {hook}(self):
+        with open({told!r}, "w"):
+            pass
+        await asyncio.sleep(3600)
+"""
+
+
+def lingering(program: Program, hook: str) -> asyncio.Task[str]:
+    """Gives the program a script whose hook does not end; the task ends when it has begun."""
+    told = program.project / "told"
+    os.mkfifo(told)
+    (program.project / "handlers" / "lingers.py").write_text(LINGERS.format(hook=hook, told=str(told)), "utf-8")
+    return asyncio.create_task(asyncio.to_thread(told.read_text))
+
+
+async def test_a_script_that_does_not_stop_and_a_client_that_waits_hold_up_no_stop(run: Callable[..., Program]) -> None:
+    """H06"""
+    program = run(ocpp="call_timeout = 3600", scripts='["lingers.py"]\ntimeout = 3600')
+    begun = lingering(program, "stopped")
+    await program.start()
+    async with connected(program.ocpp) as station, hmi(program.opcua) as client:
+        await station.call(call.BootNotification("Model", "Vendor"))
+        station.answers["ClearCache"] = asyncio.Event()  # which is never set
+        waiting = asyncio.create_task(client.call("CP001.Commands.ClearCache.Call"))
+        await station.next_asked("ClearCache")
+        program.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(2 * WAIT):
+            assert await program.ended() == 0
+            await begun
+            await asyncio.wait([waiting])
+        assert waiting.exception() is not None
+    with Store.peek(program.project / "bridge.db") as reader:
+        assert [(one.action, one.state) for one in reader.last_commands()] == [("ClearCache", "Offline")]
+
+
+async def test_a_program_that_a_script_holds_up_can_be_stopped_before_it_has_started(
+    run: Callable[..., Program],
+) -> None:
+    program = run(scripts='["lingers.py"]\ntimeout = 3600')
+    begun = lingering(program, "started")
+    starting = asyncio.create_task(program.start())
+    async with asyncio.timeout(2 * WAIT):
+        await begun
+        program.send_signal(signal.SIGTERM)
+        with pytest.raises(AssertionError, match="it ended"):
+            await starting
+        assert await program.ended() == 0
+
+
+async def test_a_disk_that_does_not_answer_holds_up_no_stop(run: Callable[..., Program]) -> None:
+    """D02: the stations are told, what was acknowledged is there when the disk is back, and the exit code says it."""
+    program = run()
+    (program.project / "disk").mkdir()
+    with (program.project / "config.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[store]\npath = "disk/bridge.db"\n')
+    await program.start()
+    subprotocols = [websockets.Subprotocol("ocpp1.6")]
+    async with websockets.connect(f"{program.ocpp}CP001", subprotocols=subprotocols) as socket:
+        start = {"connectorId": 1, "idTag": "TAG", "meterStart": 7, "timestamp": now()}
+        await socket.send(json.dumps([2, "1", "StartTransaction", start]))
+        assert json.loads(await socket.recv())[2]["transactionId"] == 1
+        with silent(program):
+            await socket.send(json.dumps([2, "2", "StartTransaction", {**start, "meterStart": 8}]))
+            await socket.send(json.dumps([2, "3", "Heartbeat", {}]))
+            program.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(2 * WAIT):
+                await exited(program)
+                await socket.wait_closed()
+        assert await program.ended() == 1
+    assert socket.close_code == 1012
+    assert any("the disk does not answer" in line for line in program.lines)
+    with Store.peek(program.project / "disk" / "bridge.db") as reader:
+        assert next(one.id for one in reader.open_transactions()) == 1

@@ -43,13 +43,21 @@ class Wire:
 
     async def call(self, action: str, payload: Payload) -> Payload:
         """The payload of the answer, which must be no error."""
+        frame = await self.ask(action, payload)
+        assert frame[0] == 3, frame
+        return dict(frame[2])
+
+    async def ask(self, action: str, payload: Payload) -> list[Any]:
+        """The answer, a CALLERROR too."""
         message_id = f"m{next(self._ids)}"
         answer = self._waiting[message_id] = asyncio.get_running_loop().create_future()
         await self._socket.send(json.dumps([2, message_id, action, payload]))
         async with asyncio.timeout(WAIT):
-            frame = await answer
-        assert frame[0] == 3, frame
-        return dict(frame[2])
+            return await answer
+
+    def hang_up(self) -> None:
+        """Its line is cut."""
+        self._socket.transport.abort()
 
     async def asked(self, action: str) -> Payload:
         """The payload of the next command of this action; others are passed over."""

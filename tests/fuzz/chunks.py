@@ -4,6 +4,7 @@ The server is the real one but for its sockets; the session is an activated one.
 """
 
 import asyncio
+import socket
 import struct
 import tempfile
 import traceback
@@ -20,6 +21,7 @@ from tests.unit.opcua.raw import Raw
 
 RAW = 40  # first bytes below this: what follows is no message but what comes off the socket
 FAILURES = {"opcua.request_failed", "tree.failed"}
+SOCKET = socket.socket()  # whose options the server may set
 STATE = ua.NodeId("CP001.Connector1.Status.State", 2)
 
 
@@ -27,7 +29,7 @@ class Wire(asyncio.Transport):
     """The server's end of a connection; what it writes can be read as from a socket."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
-        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2), "socket": SOCKET})
         self._reader = reader
         self.ended = False
 

@@ -228,3 +228,46 @@ async def test_cancelled_awaiter_does_not_disturb_the_others(store):
     tasks[0].cancel()
     assert (await tasks[1])[0] == 2
     assert [one.id for one in store.transactions()] == [1, 2]
+
+
+NO_TIME = {"start_time": 0.0, "start_timestamp": "1970-01-01T00:00:00Z", "id_tag": "TAG"}
+
+
+async def test_equal_starts_of_a_station_that_was_never_told_the_time_are_one_until_its_stop_comes(store, reopen):
+    """B07: its clock shows the same at each start, and a station that has sent the stop has had its start answered."""
+
+    def key(one):
+        return one.station, one.connector, one.id_tag, one.start_timestamp, one.meter_start
+
+    like = start(**NO_TIME)
+    assert [await store.start_transaction(like) for _ in range(2)] == [
+        (1, like.authorization, False),
+        (1, like.authorization, True),
+    ]
+    assert store.find_start(*key(like)) == (1, like.authorization)
+    await store.stop_transaction(stop(1))
+    assert store.find_start(*key(like)) is None
+    second, repeated = [(await store.start_transaction(like))[0] for _ in range(2)]
+    assert second == repeated > 1
+    await store.close()
+    again = reopen()
+    assert again.find_start(*key(like)) == (second, like.authorization)
+    await again.stop_transaction(stop(second))
+    third, _, _ = await again.start_transaction(like)
+    assert third > second
+    assert [one.id for one in again.transactions()] == [1, second, third]
+
+
+async def test_a_stop_that_is_only_guessed_to_be_its_own_makes_no_other_transaction_of_an_equal_start(store):
+    """B07: a station that names no transaction may not have had the answer to its start."""
+    like = start(**NO_TIME)
+    await store.start_transaction(like)
+    await store.stop_transaction(stop(1, named="-1"))
+    assert await store.start_transaction(like) == (1, like.authorization, True)
+
+
+async def test_an_equal_start_of_a_station_that_knows_the_time_is_the_same_though_its_stop_has_come(store):
+    """B07: it was switched off before it had noted the answers, and sends all of it again."""
+    await store.start_transaction(start())
+    await store.stop_transaction(stop(1))
+    assert await store.start_transaction(start()) == (1, start().authorization, True)
