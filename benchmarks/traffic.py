@@ -77,9 +77,11 @@ def session(number: int, connector: int) -> Generator[Call, int, None]:
         yield status(connector, state)
 
 
+HIGH = 2**31  # Wh; more than any session starts with
+
 #: what `repeated` repeats, each made of a running number and the transaction at connector 1
 SINGLE: Mapping[str, Callable[[int, int], Call]] = {
-    "MeterValues": lambda number, transaction: meter_values(1, transaction, number * ENERGY, number % METER_VALUES),
+    "MeterValues": lambda number, transaction: meter_values(1, transaction, HIGH + number, number % METER_VALUES),
     "Heartbeat": lambda _number, _transaction: ("Heartbeat", {}),
     "StatusNotification": lambda number, _transaction: status(2, STATES[number % len(STATES)]),
     "Authorize": lambda number, _transaction: authorize(number),

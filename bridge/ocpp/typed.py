@@ -43,7 +43,7 @@ def call_decoder(action: str, schema: Mapping[str, Any]) -> CallDecoder:
     message_id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
     payload = _Maker(schema).type_of(dict(schema), action)
     call: Any = tuple[Literal[CALL], message_id, Literal[action], payload]  # type: ignore[valid-type]
-    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(call, dec_hook=_moment)
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(call, dec_hook=_read)
     return decoder.decode
 
 
@@ -99,13 +99,14 @@ def _known(node: dict[str, Any], name: str, *keywords: str) -> None:
 
 
 @lru_cache(maxsize=256)  # many stations speak of the same seconds
-def _parsed(text: str) -> Moment:
+def moment(text: str) -> Moment:
+    """A timestamp of the plain form. Raises ValueError for any other."""
     if not _PLAIN.fullmatch(text):
         raise ValueError("not a timestamp of the plain form")
     return Moment(datetime.fromisoformat(text).timestamp())
 
 
-def _moment(_type: Any, raw: Any) -> Moment:
+def _read(_type: Any, raw: Any) -> Moment:
     if type(raw) is not str:
         raise ValueError("not a timestamp")
-    return _parsed(raw)
+    return moment(raw)

@@ -1,6 +1,6 @@
 """Points that a station or connector gained at run time: phases of a meter, configuration keys."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.points.rows import Row
@@ -14,6 +14,15 @@ class Below(NamedTuple):
 
     slots: list[int]
     folders: list[str]
+
+
+class Places(NamedTuple):
+    """Where the values of some rows are: slots, indices in their group's lists, and which of the rows a slot is of."""
+
+    rows: tuple[Row, ...]
+    slots: tuple[int, ...]
+    indices: tuple[int, ...]
+    place: Mapping[int, int]
 
 
 class Extras:
@@ -31,7 +40,7 @@ class Extras:
         self.index = {row.key: slot for slot, row in enumerate(self.rows, first)}
         self.is_shared = shared
         self._below: dict[str, Below] | None = None  # made when somebody browses
-        self._found: dict[int, tuple[tuple[Row, ...], tuple[int, ...]]] = {}
+        self._found: dict[int, Places] = {}
 
     def add(self, row: Row) -> int:
         """The slot of one more row."""
@@ -50,16 +59,20 @@ class Extras:
             self._below = _folders(self.rows, self.first)
         return self._below.get(folder)
 
-    def found(self, rows: tuple[Row, ...]) -> tuple[tuple[Row, ...], tuple[int, ...]] | None:
-        """These rows, and their slots if they were asked for before."""
+    def found(self, rows: tuple[Row, ...]) -> Places | None:
+        """Where these rows are, if they were asked for before."""
         found = self._found.get(id(rows))
-        return found if found is not None and found[0] is rows else None
+        return found if found is not None and found.rows is rows else None
 
-    def remember(self, rows: tuple[Row, ...], slots: Iterable[int]) -> tuple[tuple[Row, ...], tuple[int, ...]]:
-        """What `found` gives from now on."""
+    def remember(self, rows: tuple[Row, ...], slots: Sequence[int], dense: int) -> Places:
+        """What `found` gives from now on. `dense`: of the layout, whose rows behind these have no place in arrays."""
         if len(self._found) >= MAX_FOUND:
             self._found.clear()
-        found = self._found[id(rows)] = rows, tuple(slots)
+        gap = self.first - dense
+        indices = tuple(slot if slot < dense else slot - gap for slot in slots)
+        found = self._found[id(rows)] = Places(
+            rows, tuple(slots), indices, {slot: place for place, slot in enumerate(slots)}
+        )
         return found
 
 

@@ -4,12 +4,13 @@ The point is `MeterValues.<Measurand>[.<Phase>][.<Location>]`; a measurand's usu
 Sampled values have the same shape in every OCPP version but for the unit (OCPP 1.6 §7.43, 2.0.1 §2.47).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, NamedTuple
 
+from bridge.points.extras import Places
 from bridge.points.rows import Row, Type
 from bridge.points.tree import Group, Quality, Update
 from bridge.points.units import Conversion, conversion_of, unit_said
@@ -38,13 +39,15 @@ class Measurand:
 
 class Telegram(NamedTuple):
     """What a MeterValue array changes: the updates, the newest time in it that can be believed, the last value of the
-    energy register (Wh), and why a value could not be read ("" when all could).
+    energy register (Wh), why a value could not be read ("" when all could), and the timestamp of that register by the
+    station's clock, believed or not (Unix seconds).
     """
 
     updates: list[Update]
     time: float | None
     register: float | None
     problem: str
+    stamp: float | None
 
 
 class Plan(NamedTuple):
@@ -72,9 +75,6 @@ UnitOf = Callable[[Mapping[str, Any]], tuple[str, float]]
 _new = tuple.__new__
 
 MAX_SHAPES = 1_000  # that are remembered; a fleet has some dozens
-MAX_SAMPLES = 100  # of a shape: 22 measurands, of three phases where there are any
-_kind_of = attrgetter("measurand", "phase", "location", "unit", "format")
-_value_of = attrgetter("value")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,7 @@ class Measurands:
     locations: tuple[str, ...]
     _rows: dict[str, Row] = field(default_factory=dict)
     _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
-    _shapes: dict[tuple[tuple[Any, ...], ...], Shape] = field(default_factory=dict)
+    _shapes: dict[Sequence[tuple[Any, ...]], Shape] = field(default_factory=dict)
 
     def rows(self) -> tuple[Row, ...]:
         """The rows that every connector has: each usual measurand without phase, at its usual location."""
@@ -122,6 +122,7 @@ class Measurands:
         latest: float | None = None
         register: float | None = None
         newest: float | None = None  # the time of that register
+        told: float | None = None  # the same as the station wrote it
         problem = ""
         for meter_value in meter_values if isinstance(meter_values, list) else [meter_values]:
             if not isinstance(meter_value, dict):
@@ -133,24 +134,23 @@ class Measurands:
             all_samples = samples if isinstance(samples, list) else [samples]
             found, wrong = self._read(group, all_samples, time, unit_of, updates)
             if found is not None and (newest is None or time is None or time >= newest):
-                register, newest = found, time
+                register, newest, told = found, time, stamp
             problem = wrong or problem
-        return Telegram(updates, latest, register, problem)
+        return Telegram(updates, latest, register, problem, told)
 
-    def readings(self, group: Group, samples: list[Any]) -> tuple[tuple[int, ...], list[float], float | None] | None:
-        """Slots, values and the energy register of sampled values that are objects with OCPP 1.6's field names.
+    def readings(
+        self, group: Group, kinds: Sequence[tuple[Any, ...]], texts: Sequence[str]
+    ) -> tuple[Places, list[float], float | None] | None:
+        """Places, values and the energy register of sampled values: of what kinds they are, and what they say.
 
-        A third of what `telegram` costs, for most of what there is: None where a single one is anything but a good
-        number of a known kind.
+        A kind is measurand, phase, location, unit and format, as `telegram` reads them; `kinds` is one object for all
+        telegrams that are alike. A third of what `telegram` costs, for most of what there is: None where a single one
+        is anything but a good number of a known kind.
         """
-        if len(samples) > MAX_SAMPLES:
-            return None
-        kinds = tuple(map(_kind_of, samples))
         shape = self._shapes.get(kinds) or self._shape(kinds)
-        slots = None if shape is None else group.slots_of(shape.rows)
-        if shape is None or slots is None:
+        places = None if shape is None else group.places_of(shape.rows)
+        if shape is None or places is None:
             return None
-        texts = list(map(_value_of, samples))
         try:
             values = list(map(float, texts))
         except ValueError:
@@ -159,9 +159,9 @@ class Measurands:
             values[place] = conversion.apply(values[place])
         if not isfinite(sum(values)) or "_" in "".join(texts):  # Python takes "1_000"
             return None
-        return slots, values, values[shape.register] if shape.register >= 0 else None
+        return places, values, values[shape.register] if shape.register >= 0 else None
 
-    def _shape(self, kinds: tuple[tuple[Any, ...], ...]) -> Shape | None:
+    def _shape(self, kinds: Sequence[tuple[Any, ...]]) -> Shape | None:
         plans = [self._plans.get(kind) or self._plan(kind) for kind in kinds]
         readable = [plan for plan in plans if plan is not None and not plan.wrong]
         if len({plan.row.key for plan in readable}) < len(plans):  # where one stands twice, its context tells

@@ -6,13 +6,14 @@ kind share. A point costs its value, its quality and two times, nothing else.
 
 import enum
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, count
+from operator import itemgetter
 from typing import NamedTuple
 
 from bridge.points.events import Event, EventListener
-from bridge.points.extras import Below, Extras
+from bridge.points.extras import Below, Extras, Places
 from bridge.points.layout import Layout
 from bridge.points.rows import Row, Value
 
@@ -62,6 +63,30 @@ EMPTY = Sample(None, _WAITING, None, None)
 _NEVER: Stamp = (_WAITING, None, None)
 _INITIAL: Stamp = (_GOOD, None, None)
 _LONG_AGO = float("-inf")
+_NOWHERE = Places((), (), (), {})
+_slot_of = itemgetter(0)
+
+
+class Latest(NamedTuple):
+    """The last telegram, before what stands in a group's lists: the next one, which is like it, takes its place, and
+    what nobody has read is never put anywhere.
+    """
+
+    places: Places
+    values: Sequence[Value]
+    more: Sequence[tuple[int, Value]]
+    stamp: Stamp
+
+    def find(self, slot: int) -> tuple[Value, Stamp] | None:
+        """The slot's value, None where the telegram does not speak of it."""
+        place = self.places.place.get(slot)
+        if place is not None:
+            return self.values[place], self.stamp
+        return next(((value, self.stamp) for other, value in self.more if other == slot), None)
+
+    def covers(self, places: Places, more: Sequence[tuple[int, Value]]) -> bool:
+        """Whether a telegram of these points has all of its own."""
+        return places is self.places and [*map(_slot_of, more)] == [*map(_slot_of, self.more)]
 
 
 class Group:
@@ -74,6 +99,7 @@ class Group:
     __slots__ = (
         "_extra",
         "_found",
+        "_latest",
         "_newest",
         "_peaks",
         "_sparse",
@@ -92,10 +118,11 @@ class Group:
         self._newest = _LONG_AGO  # no value's source time is later
         self._told = _LONG_AGO  # nor of those times that a station gave
         self._peaks: dict[int, float] | None = None  # the newest time of slots that have gone back since, a little
-        self._found: tuple[tuple[Row, ...], tuple[int, ...]] = (), ()  # rows that were asked for last, their slots
+        self._found = _NOWHERE  # where those rows are that were asked for last
         self._lay_out()
 
     def _lay_out(self) -> None:
+        self._latest: Latest | None = None
         self._sparse: dict[int, Sample] | None = None
         self._extra: Extras = self.layout.shared()
         values, stamps = _beginning(self.layout)
@@ -138,22 +165,22 @@ class Group:
             self._extra = Extras(self._extra.first, self._extra.rows)
         return self._extra
 
-    def slots_of(self, rows: tuple[Row, ...]) -> tuple[int, ...] | None:
-        """The slots of rows, which are made where they are missing; None when the group has too many.
+    def places_of(self, rows: tuple[Row, ...]) -> Places | None:
+        """Where rows are that are not sparse, which are made where they are missing; None when the group has too many.
 
         Cheap for the same tuple again: a meter reports the same measurands each time.
         """
-        if self._found[0] is not rows:
+        if self._found.rows is not rows:
             found = self._extra.found(rows)
             if found is None:
-                slots = [self.extend(row) for row in rows]
-                if None in slots:
+                slots = [slot for slot in map(self.extend, rows) if slot is not None]
+                if len(slots) < len(rows):
                     return None
                 self._share()
                 extra = self._extra
-                found = extra.found(rows) or extra.remember(rows, [slot for slot in slots if slot is not None])
+                found = extra.found(rows) or extra.remember(rows, slots, self.layout.dense)
             self._found = found
-        return self._found[1]
+        return self._found
 
     def _share(self) -> None:
         """Gives up what is the same in other groups, and the room that lists keep which have grown."""
@@ -179,10 +206,10 @@ class Group:
 
     def reading(self, slot: int) -> tuple[Value, Quality, float | None, float | None]:
         """`sample` as a plain tuple, in one go: monitored points are read by the ten thousand."""
-        place = slot if slot < self.layout.dense else self._place(slot)
+        place, station = slot if slot < self.layout.dense else self._place(slot), self.station
         if place < 0:
             return self.sample(slot)
-        value, stamp, station = self._values[place], self._stamps[place], self.station
+        value, stamp = (self._latest and self._latest.find(slot)) or (self._values[place], self._stamps[place])
         if stamp[0] is not _GOOD or station is None or self.row(slot).kept:
             return (value, *stamp)
         _, source, receipt = stamp
@@ -197,6 +224,7 @@ class Group:
 
     def slots(self) -> Iterator[int]:
         """The slots that hold a value."""
+        self._settle()
         dense, run_time = self.layout.dense, len(self.layout.rows) - self.layout.dense
         for place, stamp in enumerate(self._stamps):
             if stamp[0] is not _WAITING:
@@ -209,6 +237,7 @@ class Group:
 
         `sample` of each, in one go: every group that is heard of is asked every few seconds.
         """
+        self._settle()
         since = None if self.station is None else self.station.online_since
         found: list[tuple[str, str, Value, str, float | None, float]] = []
         rows = chain(self.layout.rows[: self.layout.dense], self._extra.rows)
@@ -233,7 +262,8 @@ class Group:
         place = self._place(slot)
         if place < 0:
             return (self._sparse and self._sparse.get(slot)) or self._unset(slot)
-        return Sample(self._values[place], *self._stamps[place])
+        value, stamp = (self._latest and self._latest.find(slot)) or (self._values[place], self._stamps[place])
+        return Sample(value, *stamp)
 
     def _unset(self, slot: int) -> Sample:
         row = self.row(slot)
@@ -246,7 +276,18 @@ class Group:
         since = self.station.online_since
         return since is not None and receipt is not None and receipt >= since
 
+    def _settle(self) -> None:
+        """Puts the last telegram where the other values are."""
+        if self._latest is None:
+            return
+        places, values, more, stamp = self._latest
+        self._latest = None
+        all_values, stamps = self._values, self._stamps
+        for index, value in chain(zip(places.indices, values, strict=True), more):
+            all_values[index], stamps[index] = value, stamp
+
     def _store(self, slot: int, value: Value, stamp: Stamp) -> None:
+        self._settle()
         source = stamp[1]
         if source is not None and source > self._newest:
             self._newest = source
@@ -330,6 +371,7 @@ class Tree:
         A value of long before the present one (a message that a station kept while it was offline) does not
         replace it. SUBNORMAL keeps the last value where the update brings none.
         """
+        group._settle()
         changed: list[int] = []
         layout = group.layout
         dense, twins, twinned = layout.dense, layout.twins, len(layout.twins)
@@ -363,24 +405,29 @@ class Tree:
         return changed
 
     def apply_telegram(
-        self, group: Group, slots: list[int], values: Iterable[Value], time: float | None, now: float
+        self,
+        group: Group,
+        places: Places,
+        values: Sequence[Value],
+        more: Sequence[tuple[int, Value]],
+        time: float | None,
+        now: float,
     ) -> None:
-        """`apply` of good values of one moment for points that are neither sparse nor have a twin, at a third of its
-        cost: most of what stations send are meter values. The slots belong to the listeners from now on.
+        """`apply` of good values of one moment, at a third of its cost: most of what stations send are meter values.
+        `more` are slots and values of points that every group of its kind has, and that have no twin.
         """
         source = now if time is None else time
         if time is not None and source < self._early(group):
-            self.apply(group, [Update(slot, value, time) for slot, value in zip(slots, values, strict=True)], now)
+            updates = [Update(slot, value, time) for slot, value in (*zip(places.slots, values, strict=True), *more)]
+            self.apply(group, updates, now)
             return
-        dense, run_time = group.layout.dense, len(group.layout.rows) - group.layout.dense
-        all_values, stamps, stamp = group._values, group._stamps, (_GOOD, source, now)
-        for slot, value in zip(slots, values, strict=True):
-            place = slot if slot < dense else slot - run_time
-            all_values[place], stamps[place] = value, stamp
+        if group._latest is not None and not group._latest.covers(places, more):
+            group._settle()
+        group._latest = Latest(places, values, more, (_GOOD, source, now))
         group._newest = max(group._newest, source)
-        if time is not None:
-            group._told = max(group._told, source)
-        self._tell(group, slots)
+        if time is not None and source > group._told:
+            group._told = source
+        self._tell(group, [*places.slots, *map(_slot_of, more)])
 
     def restore(self, group: Group, slot: int, sample: Sample) -> None:
         """Puts a value of before a restart back, without telling anybody."""
@@ -389,6 +436,7 @@ class Tree:
 
     def restore_all(self, group: Group, values: Iterable[tuple[int, Value, Stamp]]) -> None:
         """As `restore`, for many slots: a bridge starts with half a million values."""
+        group._settle()
         dense, rows = group.layout.dense, len(group.layout.rows)
         all_values, stamps, run_time, newest = group._values, group._stamps, rows - dense, group._newest
         for slot, value, stamp in values:
@@ -433,7 +481,7 @@ class Tree:
         kept = [(group.row(slot), group._raw(slot)) for slot in group.slots()]
         extra = group.extra_rows()
         group.layout = layout
-        group._found, group._peaks = ((), ()), None
+        group._found, group._peaks = _NOWHERE, None
         group._lay_out()
         for row in extra:
             group.extend(row)

@@ -71,27 +71,28 @@ class Answer(msgspec.Struct, frozen=True):
     """The answer to a CALL of a station, and what it changes in the tree once it has gone out.
 
     `group` is what the message speaks of; None: nothing that is shown, so its rows are not applied.
-    `then` is what the rows cannot say; it gets the station's own time of the message, None if it gave none.
+    `then` is what the rows cannot say; it gets the station's own time of the message, None if it gave none, and returns
+    what could not be read, if anything.
     `problem` is what was wrong with the message though it is answered, `meant` the fields that take the place of its
     own in what is shown.
     """
 
     payload: Mapping[str, Any]
     group: Group | None
-    then: Callable[[float | None], None] | None = None
+    then: Callable[[float | None], str | None] | None = None
     problem: str = ""
     meant: Mapping[str, Any] = MappingProxyType({})
 
 
 class Quick(NamedTuple):
-    """How an automatic message is taken whose payload is a struct (ocpp.typed); the answer to it is empty.
+    """How an automatic message is taken that is a telegram (ocpp.telegrams); the answer to it is empty.
 
-    connector: the connector that it speaks of. take: applies it, of the JSON text of its frame; False where the
-    message must go the ordinary way, with nothing done.
+    connector: the connector that it speaks of. take: applies it; False where the message must go the ordinary way, with
+    nothing done.
     """
 
     connector: Callable[[Any], int]
-    take: Callable[[Context, Known, Group, Any, str, float], bool]
+    take: Callable[[Context, Known, Group, Any, float], bool]
 
 
 class Dialect(Protocol):

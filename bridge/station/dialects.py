@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from bridge.ocpp.schemas import schemas
+from bridge.ocpp.telegrams import telegram_decoder
 from bridge.ocpp.typed import CallDecoder, call_decoder
 from bridge.station import v16, v201
 from bridge.station.context import Dialect
@@ -21,7 +22,7 @@ def quick_decoders(model: Model) -> Mapping[str, CallDecoder]:
         for bindings in (part.bindings.requests, part.bindings.responses)
     ]
     return {
-        action: call_decoder(action, schemas(model.version).request(action))
+        action: telegram_decoder(call_decoder(action, schemas(model.version).request(action)))
         for action in DIALECTS[model.version.name].QUICK
         if not any(action in bindings for bindings in bound)
     }

@@ -7,9 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
-import msgspec
 import structlog
-from msgspec import UNSET
 
 from bridge.api import (
     Authorization,
@@ -21,6 +19,7 @@ from bridge.api import (
     StartTransactionRequest,
     StopTransactionRequest,
 )
+from bridge.ocpp.telegrams import Telegram
 from bridge.points.tree import Group
 from bridge.points.values import format_time, parse_time, to_json
 from bridge.station import transactions
@@ -32,7 +31,7 @@ from bridge.station.metering import take_meter_values, take_telegram
 from bridge.station.registration import answer_boot, answer_sign_certificate
 from bridge.station.scripted import ScriptedStation
 from bridge.station.stops import read_stop
-from bridge.station.told_events import TOLD, tell
+from bridge.station.told_events import TOLD, security_event, tell
 from bridge.station.v2.addressing import parse_name
 from bridge.store.records import TransactionStart
 
@@ -67,7 +66,6 @@ AUTOMATIC: Mapping[str, Callable[[float], dict[str, Any]]] = {
     "Heartbeat": lambda now: {"currentTime": format_time(now)},
     "LogStatusNotification": lambda now: {},
     "MeterValues": lambda now: {},
-    "SecurityEventNotification": lambda now: {},
     "SignedFirmwareStatusNotification": lambda now: {},
     "StatusNotification": lambda now: {},
 }
@@ -146,8 +144,8 @@ async def stop_transaction(context: Context, known: Known, group: Group | None, 
     stop, problem, doubt, meant = read_stop(context, known, payload, now)
     data = payload.get("transactionData")
     ended = await transactions.end(context, known, stop, doubt)
-    info: dict[str, Any] | None = None
-    if ended.first:
+    info = ended.authorization
+    if ended.asks:
         request = StopTransactionRequest(
             station=_station(context, known),
             version=VERSION,
@@ -160,11 +158,16 @@ async def stop_transaction(context: Context, known: Known, group: Group | None, 
             reason=stop.reason,
         )
         info = await _id_tag_info(context, known, "stop_transaction", request)
+        await context.store.answer_stop(stop.transaction_id, info)
 
-    def show(time: float | None) -> None:
+    def show(time: float | None) -> str:
+        unread = ""
         if data is not None and ended.group is not None:
-            take_meter_values(context, known, ended.group, data, None, context.clock())
+            other = known.running_at(ended.group)  # that has begun since: none of the data is its own
+            number = None if other is None else stop.transaction_id
+            unread = take_meter_values(context, known, ended.group, data, number, context.clock())
         ended.show(time)
+        return unread
 
     answer = {"idTagInfo": info} if info is not None and stop.id_tag else {}
     problem = "; ".join(filter(None, (problem, ended.doubt)))
@@ -200,6 +203,7 @@ DECISIONS: Mapping[str, Decide] = {
     "Authorize": authorize,
     "BootNotification": boot_notification,
     "DataTransfer": data_transfer,
+    "SecurityEventNotification": security_event,
     "SignCertificate": sign_certificate,
     "StartTransaction": start_transaction,
     "StopTransaction": stop_transaction,
@@ -231,34 +235,22 @@ def take(context: Context, known: Known, group: Group, action: str, payload: Pay
     return "; ".join(filter(None, (f"transactionId: transaction {transaction} has ended", problem)))
 
 
-def take_quickly(context: Context, known: Known, group: Group, payload: Any, text: str, now: float) -> bool:
-    """`take` of a MeterValues whose payload is a struct."""
-    raw = _meter_values_of(text)
-    if raw is None or len(payload.meterValue) != 1:
-        return False
-    (meter_value,) = payload.meterValue
-    stamp, samples = float(meter_value.timestamp), meter_value.sampledValue
-    transaction = payload.transactionId if payload.transactionId is not UNSET else None
+def take_quickly(context: Context, known: Known, group: Group, telegram: Telegram, now: float) -> bool:
+    """`take` of a MeterValues that is a telegram."""
+    transaction = telegram.transaction
+    if transaction is not None and transaction <= 0:
+        transaction = None
     if transaction is not None:
         running = known.running.get(transaction)
-        if running is None:
-            return False
-        running.named = True
-    return take_telegram(context, known, group, stamp, samples, raw, transaction, now)
-
-
-def _meter_values_of(text: str) -> str | None:
-    """The array meterValue of a frame that follows the schema, where it is the last field; written compactly."""
-    if " " in text or "\n" in text or "\r" in text or "\t" in text:  # as Python's json writes it
-        text = msgspec.json.format(text, indent=-1)
-    found = text.rfind('"meterValue":[')
-    if found < 0 or not text.endswith("]}]"):
-        return None
-    return text[found + 13 : -2]
+        if running is not None:
+            running.named = True
+        elif group.value("Transaction.Stop.Id") == str(transaction):
+            return False  # to be complained of
+    return take_telegram(context, known, group, telegram, transaction, now)
 
 
 #: messages that come most often
-QUICK: Mapping[str, Quick] = {"MeterValues": Quick(attrgetter("connectorId"), take_quickly)}
+QUICK: Mapping[str, Quick] = {"MeterValues": Quick(attrgetter("connector"), take_quickly)}
 
 
 def configuration_request(context: Context, known: Known) -> tuple[str, dict[str, Any]] | None:

@@ -29,7 +29,7 @@ class Reading(NamedTuple):
 
 def read(measurands, meter_values, unit_of=None) -> list[Reading]:
     group = Group("CP1.Connector1", build_layout("connector", measurands.rows()), None)
-    updates, _, _, problem = measurands.telegram(group, meter_values, lambda stamp: stamp, unit_of)
+    updates, _, _, problem, _ = measurands.telegram(group, meter_values, lambda stamp: stamp, unit_of)
     return [Reading(group.row(slot), value, time, problem if value is None else "") for slot, value, time, _ in updates]
 
 

@@ -145,6 +145,7 @@ BRIDGE = """
     ServiceLevel       UInt32    R
     LongestPause       Double    R  s
     RecentPause        Double    R  s
+    RecentDelay        Double    R  s
     Security.Clients.FailedLogins             UInt32    R
     Security.Clients.LastFailedLogin          String    R
     Security.Clients.LastFailedLoginTime      DateTime  R

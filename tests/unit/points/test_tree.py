@@ -1,6 +1,8 @@
 """Groups of points: twins, listeners, paths, points that come at run time, another layout."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.points.layout import build_layout
 from bridge.points.rows import Type
@@ -259,35 +261,81 @@ def test_a_telegram_changes_what_its_updates_would(bridge_layout, connector_layo
         tree = Tree(bridge_layout)
         station = tree.add_station("X", "X", connector_layout)
         tree.set_online(station, 1000.0)
-        slots = [*telegram_slots(station, "Voltage", "SoC"), station.extend(row("MeterValues.Voltage.L1"))]
+        slots = telegram_slots(station, "Voltage", "SoC")
+        places = station.places_of((*map(station.row, slots), row("MeterValues.Voltage.L1")))
+        info = slot_of(station, "Status.Info")
+        slots = [*places.slots, info]
         tree.apply(station, [Update(slots[0], 1.0, 5000.0), Update(slots[2], 1.0, 5000.0)], 5000.0)
         told: list[int] = []
         tree.listeners.append(lambda group, changed, told=told: told.extend(changed))
         if quick:
-            tree.apply_telegram(station, list(slots), [2.0, 3.0, 4.0], time, 5010.0)
+            tree.apply_telegram(station, places, [2.0, 3.0, 4.0], [(info, "x")], time, 5010.0)
         else:
-            tree.apply(station, [Update(s, v, time) for s, v in zip(slots, (2.0, 3.0, 4.0), strict=True)], 5010.0)
+            tree.apply(station, [Update(s, v, time) for s, v in zip(slots, (2.0, 3.0, 4.0, "x"), strict=True)], 5010.0)
         results.append(([station.sample(slot) for slot in slots], told))
+    assert results[0] == results[1]
+
+
+METER = {key: row(f"MeterValues.{key}") for key in "ABC"}
+LAYOUTS = [build_layout("station", [row(f"MeterValues.{key}"), row("Info")]) for key in "AB"]
+TELEGRAMS = st.tuples(st.sampled_from(["AB", "BC", "CAB"]), st.booleans(), st.sampled_from([None, 4800.0, 5005.0]))
+STEPS = {
+    "update": lambda tree, station, number: put(tree, station, "Info", f"u{number}", 5010.0),
+    "point": lambda tree, station, number: station.extend(row(f"Custom.N{number}")),
+    "read": lambda tree, station, number: [(station.sample(slot), station.reading(slot)) for slot in range(2)],
+    "value": lambda tree, station, number: station.value("MeterValues.B"),
+    "last values": lambda tree, station, number: station.last_values(),
+    "relayout": lambda tree, station, number: tree.relayout(station, LAYOUTS[number % 2]),
+    "restore all": lambda tree, station, number: tree.restore_all(station, [(1, "r", (Quality.LAST, 10.0, 10.0))]),
+    "restore": lambda tree, station, number: tree.restore(station, 1, Sample("s", Quality.LAST, 10.0, 10.0)),
+    "offline": lambda tree, station, number: tree.set_online(station, None),
+    "set back": lambda tree, station, number: tree.set_back(station, 5000.0, 5.0),
+}
+
+
+@given(st.lists(TELEGRAMS | st.sampled_from(sorted(STEPS)), max_size=12))
+def test_telegrams_and_whatever_comes_between_them_are_as_if_they_were_updates(steps):
+    """Telegrams that are alike take each other's place without being put anywhere; nobody may notice."""
+    results = []
+    for quick in (True, False):
+        tree = Tree(build_layout("bridge", [row("X")]))
+        station, seen = tree.add_station("X", "X", LAYOUTS[0]), []
+        tree.set_online(station, 1000.0)
+        for number, step in enumerate(steps):
+            if isinstance(step, str):
+                seen.append(STEPS[step](tree, station, number))
+                continue
+            keys, tells_more, time = step
+            values = [f"{key}{number}" for key in keys]
+            more = [(slot_of(station, "Info"), f"x{number}")] * tells_more
+            places = station.places_of(tuple(METER[key] for key in keys))
+            if quick:
+                tree.apply_telegram(station, places, values, more, time, 5010.0 + number)
+            else:
+                updates = [Update(*given, time) for given in (*zip(places.slots, values, strict=True), *more)]
+                tree.apply(station, updates, 5010.0 + number)
+        seen += [(station.row(slot).key, station.sample(slot), station.reading(slot)) for slot in station.slots()]
+        results.append([*seen, station.last_values()])
     assert results[0] == results[1]
 
 
 def test_slots_of_rows_are_made_once_and_found_again(station):
     rows = row("MeterValues.A"), row("MeterValues.B")
-    slots = station.slots_of(rows)
+    slots = station.places_of(rows).slots
     assert slots == tuple(station.slot(found.key) for found in rows)
-    assert station.slots_of(rows) == slots
-    assert station.slots_of(rows[::-1]) == slots[::-1]
+    assert station.places_of(rows).slots == slots
+    assert station.places_of(rows[::-1]).slots == slots[::-1]
 
 
 def test_rows_that_a_group_has_no_room_for_have_no_slots(station):
-    assert station.slots_of(tuple(row(f"Configuration.K{n}") for n in range(MAX_EXTRA + 1))) is None
+    assert station.places_of(tuple(row(f"Configuration.K{n}") for n in range(MAX_EXTRA + 1))) is None
 
 
 def test_slots_of_rows_are_found_anew_in_another_layout(tree, station):
     rows = (row("MeterValues.A"),)
-    station.slots_of(rows)
+    station.places_of(rows)
     tree.relayout(station, build_layout("station", [row("First"), row("MeterValues.A")]))
-    assert station.slots_of(rows) == (1,)
+    assert station.places_of(rows).slots == (1,)
 
 
 def test_last_values_are_what_was_reported_with_the_quality_of_now(tree, station):
@@ -312,7 +360,7 @@ def test_last_values_are_what_was_reported_with_the_quality_of_now(tree, station
 def test_what_one_group_gains_beside_those_that_it_shares_with_another_is_its_own(tree, station_layout):
     rows = (row("MeterValues.Voltage.L1"), row("MeterValues.Voltage.L2"))
     one, other = (tree.add_station(name, name, station_layout) for name in ("S1", "S2"))
-    assert one.slots_of(rows) == other.slots_of(rows) == one.slots_of(rows)
+    assert one.places_of(rows) == other.places_of(rows) == one.places_of(rows)
     put(tree, one, "MeterValues.Voltage.L1", "230")
     assert other.value("MeterValues.Voltage.L1") is None
     one.extend(row("Configuration.Key"))
@@ -328,7 +376,7 @@ def test_what_one_group_gains_beside_those_that_it_shares_with_another_is_its_ow
 def test_what_is_said_anew_of_a_shared_point_is_said_of_one_group_alone(tree, station_layout):
     rows = (row("MeterValues.Voltage.L1"),)
     one, other = (tree.add_station(name, name, station_layout) for name in ("S1", "S2"))
-    (slot,) = one.slots_of(rows)
-    other.slots_of(rows)
+    (slot,) = one.places_of(rows).slots
+    other.places_of(rows)
     one.extend(row("MeterValues.Voltage.L1", unit="kV"))
     assert (one.row(slot).unit, other.row(slot).unit) == ("kV", rows[0].unit)
