@@ -6,7 +6,7 @@ import gc
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
@@ -45,6 +45,9 @@ from bridge.store.store import Store
 log = structlog.get_logger()
 
 TICK = 1.0  # s
+#: s of a stop that each part may take, which has ended long before when all is well; then the others have their turn.
+#: With the stations (ocpp.server) and the store (store.writer) it is over within ten
+COMMANDS_WITHIN, RECORDINGS_WITHIN, CLIENTS_WITHIN, SCRIPTS_WITHIN = 0.5, 0.5, 1.0, 2.0
 TICKS_TO_WRITE = 5  # from one writing of the last values to the next: that is what a power cut may lose of them
 #: s; at Python's own 5 ms a busy event loop keeps the store's thread from the interpreter for seconds (measured:
 #: 2.3 s for one transaction beside a loop that spins, 8 ms with this)
@@ -103,9 +106,10 @@ class Bridge:
             plain=needs_plain_port(config),
             resolve=project.resolve,
         )
+        self._writes = Writes(self.tree, self.stations, self._commands, clock)
         self.opcua = OpcUaServer(
             self.tree,
-            Writes(self.tree, self.stations, self._commands, clock),
+            self._writes,
             OpcUaSettings(
                 endpoint=config.opcua.endpoint,
                 security=config.opcua.security,
@@ -140,7 +144,9 @@ class Bridge:
         sys.setswitchinterval(SWITCH_INTERVAL)
         try:
             await self.runner.start()
+            self._garbage.start()
             await self._open_opcua()
+            self._pauses.start()
             await self.ocpp.start()
             await self._recording.start()
         except BaseException:
@@ -148,8 +154,6 @@ class Bridge:
             raise
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
         self._watching = asyncio.get_running_loop().create_task(self._watch())
-        self._garbage.start()
-        self._pauses.start()
         log.info("bridge.started", ocpp=self.ocpp.url, opcua=self.opcua.endpoint)
 
     async def _open_opcua(self) -> None:
@@ -160,23 +164,27 @@ class Bridge:
             raise ProjectError([Problem("config.toml", "opcua.endpoint", what)]) from None
 
     async def stop(self) -> None:
-        """Closes the stations' connections (1012), ends the commands, writes what is left to write."""
+        """Closes the stations' connections (1012), ends the commands, writes what is left to write.
+
+        Whatever hangs or fails, it ends within ten seconds. Raises StoreError when the disk does not answer.
+        """
         self.store.hurry()
+        self._commands.leave()
         self._pauses.stop()
-        self._garbage.stop()
         for task in (self._ticking, self._watching):
             if task is not None:
                 task.cancel()
-        await self.ocpp.stop()
-        await self._recording.stop()
+        await _ended("stations", self.ocpp.stop())
+        await _ended("recordings", self._recording.stop(), RECORDINGS_WITHIN)
         for task in list(self._context.background):
             task.cancel()
-        await self._commands.close()
-        await self.opcua.stop()
-        await self.runner.stop()
+        await _ended("commands", self._commands.close(), COMMANDS_WITHIN)
+        await _ended("clients", self.opcua.stop(), CLIENTS_WITHIN)
+        await _ended("scripts", self.runner.stop(), SCRIPTS_WITHIN)
         self.stations.stop()
         self._last_values.flush_all()
         await self.store.close()
+        self._garbage.stop()
         log.info("bridge.stopped")
 
     async def _tick(self) -> None:
@@ -198,9 +206,10 @@ class Bridge:
     def _tick_once(self, before: int) -> int:
         """Once a second: counters, edits of another process."""
         self._pauses.turn()
-        self._garbage.turn(self.stations.ended)
+        self._garbage.turn(len(self.stations))
         self._admission.show()
         self._certificates.turn()
+        self._writes.resume()
         edits = self.store.poll_external()
         if edits is not None:
             self.stations.take_edits(edits)
@@ -213,6 +222,7 @@ class Bridge:
             StoreQueue=self.store.queue_length,
             LongestPause=round(self._pauses.longest, 3),
             RecentPause=round(self._pauses.recent, 3),
+            RecentDelay=round(self._pauses.delay, 3),
         )
         return received
 
@@ -250,6 +260,17 @@ class Bridge:
         }
         updates = [Update(slot, value) for slot, value in changed.items()]
         self.tree.apply(group, updates, self._clock())
+
+
+async def _ended(part: str, ending: Awaitable[None], seconds: float | None = None) -> None:
+    """A part that does not end, or fails, keeps nothing else from ending."""
+    try:
+        async with asyncio.timeout(seconds):
+            await ending
+    except TimeoutError:
+        log.error("bridge.not_ended", part=part, seconds=seconds)
+    except Exception:
+        log.exception("bridge.not_ended", part=part)
 
 
 @contextlib.contextmanager

@@ -114,9 +114,10 @@ LEFT_OPEN = """\
 ## What stations leave open
 
 - **An EVSE without a connector.** A TransactionEvent that names its EVSE alone belongs to the connector of it that has
-  the transaction, else to the one that is occupied, else to the only one. Where nothing tells, it is stored, and shown
-  as soon as a status does: a transaction is not put on connector 1 without a reason. Where it was is stored with it.
-  MeterValues of an EVSE with several free connectors are those of `Connector<n>`.
+  the transaction, else to the one that is occupied, else to the only one, and to connector 1 where the station has not
+  told of any yet. Where nothing tells, it is stored, and shown as soon as a status does: a transaction is not put on
+  connector 1 of several without a reason. Where it was is stored with it. MeterValues of an EVSE with several free
+  connectors are those of `Connector<n>`.
 - **An end without an EVSE** of a transaction that nobody knows is that of the station's only connector. A station with
   several is not guessed at: the end is stored, `State.LastError` says so, and `State.InvalidMessages` counts it.
 - **A lost end.** A transaction ends with the reason `Unknown`, of uncertain quality, two minutes after its connector is
@@ -134,6 +135,8 @@ LEFT_OPEN = """\
   report without `variableCharacteristics` leaves those that are known as they are; a new variable is a String then.
 - **An id that comes again.** A Started with another time under the id of a transaction that has ended begins a charge
   of its own, on the screen and in `ocpp-bridge transactions`; late events of the one before are still taken as its own.
+  So does one under the id of a transaction that still runs, with a seqNo of its past and a time after all of it: the
+  station's counter has begun anew, and the one before has ended with the reason `Unknown`.
   **Two events with one seqNo** are both stored, and both taken. `State.LastError` tells either, and
   `State.InvalidMessages` counts it.
 - **Alerts.** `Status.ErrorCode` is that of the newest alert that is not cleared. With its boot a station starts anew:

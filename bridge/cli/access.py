@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.cli.options import FormatOption, ProjectOption, StdinOption, ask_password, beginning, load, peek
-from bridge.cli.output import Cell, Format, moment, show
+from bridge.cli.output import Cell, Format, moment, printable, show
 from bridge.config import Config, Role, trusts_everybody
 from bridge.errors import Problem, ProjectError, Refused
 from bridge.opcua.trust import Listed, TrustList, application_uris, check_alone, name_of, parse
@@ -24,6 +24,7 @@ CLIENT_COLUMNS = ("thumbprint", "state", "name", "application_uri", "ends")
 AUDIT_COLUMNS = ("time", "user", "role", "address", "session", "certificate", "action", "path", "value", "status")
 SHORTEST = 4  # characters of a thumbprint that may stand for it
 PKI = "pki"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how one begins in a spreadsheet
 
 user = typer.Typer(help="Users of the OPC UA server.", no_args_is_help=True)
 opcua = typer.Typer(help="Clients of the OPC UA server: whose certificates are trusted.", no_args_is_help=True)
@@ -100,7 +101,7 @@ def remove_user(name: Name, project: ProjectOption = None) -> None:
 
 @user.command("password")
 def set_password(name: Name, stdin: StdinOption = False, project: ProjectOption = None) -> None:
-    """Give a user another password. Who is logged in stays so."""
+    """Give a user another password; sessions that came in with the old one end."""
     found, config = load(project)
     _check_is_not_configured(found, config, name)
     with Store.edit(found.resolve(config.store.path)) as editor:
@@ -158,7 +159,7 @@ def trust_client(thumbprint: Thumbprint, project: ProjectOption = None) -> None:
 
 @opcua.command("reject")
 def reject_client(thumbprint: Thumbprint, project: ProjectOption = None) -> None:
-    """Trust a client no more; a session that it has ends within a minute."""
+    """Trust a client no more; a session that it has ends within seconds."""
     _move(project, thumbprint, TrustList.reject, "rejected")
 
 
@@ -172,7 +173,7 @@ def _move(folder: Path | None, thumbprint: str, move: Callable[[TrustList, Liste
         raise ProjectError([Problem(thumbprint, "", f"{what}; `ocpp-bridge opcua list` shows those that there are")])
     (listed,) = matches.values()
     move(certificates, listed)
-    typer.echo(f"{name_of(listed.certificate)} {listed.thumbprint}: {state}")
+    typer.echo(f"{printable(name_of(listed.certificate))} {listed.thumbprint}: {state}")
 
 
 def _trust_list(project: Project) -> TrustList:
@@ -201,9 +202,18 @@ def audit(
     found, config = load(project)
     begin = beginning(since)
     with peek(found, config) as reader:
-        show(AUDIT_COLUMNS, map(_deed, reader.audit(begin, name)), form)
+        show(AUDIT_COLUMNS, (_deed(record, form) for record in reader.audit(begin, name)), form)
 
 
-def _deed(record: AuditRecord) -> dict[str, Cell]:
+def _deed(record: AuditRecord, form: Format) -> dict[str, Cell]:
     cells: dict[str, Cell] = {column: getattr(record, column) or None for column in AUDIT_COLUMNS}
+    if form is Format.CSV:
+        cells = {column: _inert(cell) for column, cell in cells.items()}
     return {**cells, "time": moment(record.time)}
+
+
+def _inert(cell: Cell) -> Cell:
+    """A text that no spreadsheet takes for a formula, and no terminal for a command: strangers choose their names."""
+    if not isinstance(cell, str):
+        return cell
+    return printable(f"'{cell}" if cell.startswith(FORMULA) else cell)

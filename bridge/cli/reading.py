@@ -13,7 +13,7 @@ import typer
 
 from bridge import RELEASED, __version__
 from bridge.cli import listing
-from bridge.cli.files import open_files, tls_problems
+from bridge.cli.files import open_files, tls_doubts, tls_problems
 from bridge.cli.listing import Line
 from bridge.cli.options import FormatOption, ProjectOption, beginning, load, peek, station
 from bridge.cli.output import Cell, Format, moment, show
@@ -77,7 +77,8 @@ def check(project: ProjectOption = None) -> None:
     if problems or config is None or models is None or profiles is None:
         raise ProjectError(problems)
     slow = _slow_scripts(config, file)
-    for doubt in (*weaknesses(config, file), *open_files(found, config), *slow, *doubts(profiles, measurands)):
+    files = (*tls_doubts(found, config), *open_files(found, config))
+    for doubt in (*weaknesses(config, file), *files, *slow, *doubts(profiles, measurands)):
         typer.echo(f"warning: {doubt}", err=True)
     typer.echo(f"OK: {found.folder}")
     typer.echo(f"  configuration  {found.config_file}")

@@ -46,13 +46,26 @@ async def _serve(project: Project, config: Config) -> None:
 
     stopped = stop_event()
     bridge = Bridge(project, config)
-    await bridge.start()
+    if not await _started(bridge.start(), stopped):
+        return
     typer.echo(f"ocpp-bridge {__version__}, project {project.folder}")
     for url in bridge.ocpp.urls:
         typer.echo(f"stations connect to  {url}<station identity>")
     typer.echo(f"OPC UA clients to    {bridge.opcua.endpoint}")
     await stopped.wait()
     await bridge.stop()
+
+
+async def _started(starting: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:
+    """False: it was stopped before it had begun, such as by somebody who sees that a script hangs."""
+    start, stop = asyncio.create_task(starting), asyncio.create_task(stopped.wait())
+    await asyncio.wait((start, stop), return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not start.done():
+        start.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await start
+    return not start.cancelled()
 
 
 def stop_event() -> asyncio.Event:

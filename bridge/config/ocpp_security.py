@@ -22,6 +22,18 @@ def needs_plain_port(config: Config) -> bool:
     return min(profile for _, profile in profiles(config)) < 2
 
 
+def needs_no_login(config: Config) -> bool:
+    """Whether a station may come without saying who it is."""
+    return min(profile for _, profile in profiles(config)) == 0
+
+
+def reached_at(config: Config) -> str | None:
+    """The first address that stations of other machines reach; None where there is none."""
+    tls = config.ocpp.tls
+    hosts = [config.ocpp.host] * needs_plain_port(config) + [tls.host or config.ocpp.host] * bool(tls.certificates)
+    return next((host for host in hosts if not is_loopback(host)), None)
+
+
 def ocpp_contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     """Settings with which some station could never connect."""
     tls = config.ocpp.tls
@@ -36,9 +48,7 @@ def ocpp_contradictions(config: Config) -> Iterator[tuple[Key, str]]:
 
 def ocpp_openings(config: Config) -> Iterator[tuple[Key, str]]:
     """What lets anyone who reaches the port be a station: not without `allow_insecure`."""
-    tls = config.ocpp.tls
-    hosts = [config.ocpp.host] * needs_plain_port(config) + [tls.host or config.ocpp.host] * bool(tls.certificates)
-    reached = next((host for host in hosts if not is_loopback(host)), None)
+    reached = reached_at(config)
     if reached is not None:
         for key, profile in profiles(config):
             if profile == 0:
@@ -55,14 +65,20 @@ def ocpp_weaknesses(config: Config) -> Iterator[tuple[Key, str]]:
     if ocpp.tls.client_ca and not ocpp.tls.crl:
         yield ("ocpp", "tls", "crl"), "no list of revoked certificates: a stolen one holds until it ends"
     if ocpp.tls.certificates or not is_loopback(ocpp.host):
-        if not ocpp.max_connections_per_address:
-            yield ("ocpp", "max_connections_per_address"), "0 lets one address hold every connection"
-        if not ocpp.max_message_rate:
-            yield ("ocpp", "max_message_rate"), "0 lets one station keep the bridge busy"
+        yield from _unlimited(config)
     if ocpp.validation == "off":
         yield ("ocpp", "validation"), '"off" takes whatever a station sends, unchecked'
-    if config.stations.unknown == "accept" and ocpp.security_profile == 0 and not is_loopback(ocpp.host):
+    if ocpp.web_pages and needs_no_login(config):
+        yield ("ocpp", "web_pages"), "true lets any page that is looked at in a browser nearby be a station"
+    if config.stations.unknown == "accept" and ocpp.security_profile == 0 and reached_at(config) is not None:
         yield ("stations", "unknown"), '"accept" takes every station that says a new name'
+
+
+def _unlimited(config: Config) -> Iterator[tuple[Key, str]]:
+    if not config.ocpp.max_connections_per_address:
+        yield ("ocpp", "max_connections_per_address"), "0 lets one address hold every connection"
+    if not config.ocpp.max_message_rate:
+        yield ("ocpp", "max_message_rate"), "0 lets one station keep the bridge busy"
 
 
 def is_loopback(host: str) -> bool:

@@ -89,6 +89,7 @@ class OcppConfig(Table):
     compression: bool = False
     max_connections_per_address: int = Field(20_000, ge=0, le=_INT32)
     max_clock_skew: NotNegative = 300
+    web_pages: bool = False
     tls: TlsConfig = TlsConfig()
 
     @field_validator("path")

@@ -10,7 +10,7 @@ import structlog
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, StationOffline
 from bridge.ocpp.echoes import frame_without, secrets_in, without
 from bridge.ocpp.peer import Peer
-from bridge.ocpp.secrets import Hides, masked
+from bridge.ocpp.secrets import Hides, masked, may_hold_secret
 from bridge.station.context import Context, Dialect
 from bridge.station.known import Known
 
@@ -67,7 +67,9 @@ class Calls:
     def write(self, text: str, shown: str = "") -> None:
         """Sends a frame, which the log shows as `shown` where it holds a secret. Raises StationOffline."""
         if self._shows_frames:
-            log.debug("frame.sent", station=self._known.id, frame=shown or text)
+            if not shown:
+                shown = "…" if may_hold_secret(text, self._known.hides) else text
+            log.debug("frame.sent", station=self._known.id, frame=shown)
         if self._known.tap is not None:
             self._known.tap("out", text)
         self._known.sent += 1

@@ -54,9 +54,9 @@ def recall(context: Context, known: Known, memory: Memory, transaction: str, at:
 
 def show(
     context: Context, known: Known, memory: Memory, at: Group, event: Event, taken: Taken, told: Iterable[Point]
-) -> None:
-    """What an event changes in the tree: Transaction.*, MeterValues.*, Status.State. `told`: what its token was
-    answered.
+) -> str:
+    """What an event changes in the tree: Transaction.*, MeterValues.*, Status.State; returns why a value could not be
+    read. `told`: what its token was answered.
     """
     tree, now, left = context.tree, context.clock(), known.points.connectors.get(taken.left)
     if taken.changed:
@@ -65,12 +65,13 @@ def show(
     put_state(context, known, at, taken)
     put(context, known, at, told)
     behind = taken.late or not taken.current
-    reported.take_meter_values(tree, known, at, event.meter_values, now, newer=behind)
+    problem = reported.take_meter_values(tree, known, at, event.meter_values, now, newer=behind)
     if left is not None:
         put(context, known, left, left_points(taken.state.last_time))
         show_status(context, known, memory, left, taken.state.last_time)
     if taken.current:
         show_status(context, known, memory, at, taken.state.last_time)
+    return problem
 
 
 def put_state(context: Context, known: Known, at: Group, taken: Taken) -> None:

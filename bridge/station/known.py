@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, Protocol
 
 from bridge.points.tree import Group, Station
@@ -55,7 +56,8 @@ class Running:
 
     `lost`: the station has no transaction there any more, and its stop has not come yet. start_time: Unix seconds by
     the station's clock, None where it is not known any more. `named`: the station may have used its id, so it knows
-    it; only of one that has just begun it is certain that it has not.
+    it; only of one that has just begun it is certain that it has not. `begun`: start_time, where the station itself has
+    told it.
     """
 
     id: int
@@ -65,6 +67,7 @@ class Running:
     lost: bool = False
     start_time: float | None = None
     named: bool = True
+    begun: float = -inf
 
 
 class Known:

@@ -59,7 +59,7 @@ async def _close(context: Context, known: Known, memory: Memory, group: Group, r
         return False
     gone = _gone(memory, group, running)
     if gone is not None:  # else the station has told more of it meanwhile
-        _show_lost(context, known, memory, running, gone)
+        show_lost(context, known, memory, running, gone)
     return True
 
 
@@ -67,7 +67,7 @@ async def lose_all(context: Context, known: Known, memory: Memory) -> None:
     """The same of all that run: the station speaks OCPP 1.6 now, which knows none of them."""
     before = tuple(memory.transactions)
     for running in before:
-        _show_lost(context, known, memory, running, _station_time(context, known, running))
+        show_lost(context, known, memory, running, _station_time(context, known, running))
     groups = {name: group for name, group in known.points.connectors.items() if name in {found.at for found in before}}
     shown = [GroupRecord(group.path, group.last_values()) for group in groups.values()]
     try:  # their ends stand nowhere but in what is shown
@@ -76,7 +76,8 @@ async def lose_all(context: Context, known: Known, memory: Memory) -> None:
         log.error("store.failed", station=known.id, error=str(error))
 
 
-def _show_lost(context: Context, known: Known, memory: Memory, running: TransactionState, gone: float) -> None:
+def show_lost(context: Context, known: Known, memory: Memory, running: TransactionState, gone: float) -> None:
+    """A transaction runs no more since `gone`, by the station's clock, and nobody knows how it ended."""
     memory.transactions.close(running.id, gone)
     log.warning("transaction.lost", station=known.id, transaction=running.id)
     group = known.points.connectors.get(running.at)
@@ -116,7 +117,7 @@ async def _forget(context: Context, known: Known, memory: Memory, running: Trans
     numbers = running.numbers.last
     if not await _lose(context, known, running.id) or running.ended or running.numbers.last != numbers:
         return
-    _show_lost(context, known, memory, running, _station_time(context, known, running))
+    show_lost(context, known, memory, running, _station_time(context, known, running))
     group = known.points.connectors.get(running.at)
     if group is not None:
         charges.show_status(context, known, memory, group, None)

@@ -37,18 +37,18 @@ class Messages:
 
     # What breaks the rules
 
-    def complain(self, reason: str) -> None:
+    def complain(self, reason: str, *, of_handshake: bool = False) -> None:
         """Counts a message that broke the rules and shows it; the operator sees it, the connection lives."""
         known = self._known
         log.warning("message.invalid", station=known.id, reason=reason)
         try:
-            self._count_invalid(reason)
+            (known.conformance.connects if of_handshake else known.conformance.deviates)(known.received)
+            self._show_invalid(reason)
         except Exception:  # whoever listens to the tree does not end the reading of frames
             log.exception("tree.failed", station=known.id)
 
-    def _count_invalid(self, reason: str) -> None:
+    def _show_invalid(self, reason: str) -> None:
         known = self._known
-        known.conformance.deviates(known.received)
         before = known.points.value("State.InvalidMessages")
         self._context.set_points(
             known.points,
@@ -111,26 +111,26 @@ class Messages:
 
     def show(self, call: ReceivedCall, answer: Answer, now: float) -> None:
         """Lets the message change the tree, after it was answered: the station never waits for that."""
-        if answer.problem:
-            self.complain_of(call, answer.problem)
-        if answer.group is None:
-            return
+        unread = ""
         try:
-            self._apply(call, answer, answer.group, now)
+            unread = "" if answer.group is None else self._apply(call, answer, answer.group, now)
         except Exception:
             log.exception("tree.failed", station=self._known.id, action=call.action)
+        if problem := "; ".join(filter(None, (answer.problem, unread))):
+            self.complain_of(call, problem)
 
     def show_quickly(self, call: ReceivedQuick, quick: Quick, group: Group, now: float) -> None:
         """The same for a message that was taken as a struct."""
         try:
-            done = quick.take(self._context, self._known, group, call.payload, call.text, now)
+            done = quick.take(self._context, self._known, group, call.payload, now)
         except Exception:
             log.exception("tree.failed", station=self._known.id, action=call.action)
         else:
             if not done:
                 self.show(call.plain(), Answer({}, group), now)
 
-    def _apply(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> None:
+    def _apply(self, call: ReceivedCall, answer: Answer, group: Group, now: float) -> str:
+        """Returns what could not be read."""
         known, action = self._known, call.action
         payload, field = self.complete(call), self._model.messages[action].time
         if answer.meant:
@@ -142,10 +142,8 @@ class Messages:
             updates += part.bindings.answered(action, answer.payload, time, now)
         self._context.tree.apply(group, updates, now)
         left = self._dialect.take(self._context, known, group, action, payload, now)
-        if answer.then is not None:
-            answer.then(time)
-        if problem or unread or left:
-            self.complain_of(call, "; ".join(filter(None, (problem or unread, left))))
+        more = None if answer.then is None else answer.then(time)
+        return "; ".join(filter(None, (problem or unread, left, more)))
 
     def _time(self, stamp: Any, now: float) -> tuple[float | None, str]:
         """The station's own time of a message, None where it cannot be believed or read."""

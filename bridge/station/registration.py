@@ -7,6 +7,7 @@ import structlog
 
 from bridge.api import BootNotificationAnswer
 from bridge.errors import StoreError
+from bridge.ocpp.secrets import masked
 from bridge.ocpp.versions import Version
 from bridge.points.tree import Update
 from bridge.station.context import Context
@@ -31,7 +32,7 @@ async def answer_boot(
     status = decided.status if decided else known.registration
     kept = known.record.registration if decided else status  # what a script decides is not an operator's decision
     fresh = known.record.registration != kept
-    known.update(registration=kept, boot=dict(payload), last_seen=now, version=known.model.version.name)
+    known.update(registration=kept, boot=masked(payload), last_seen=now, version=known.model.version.name)
     if fresh or known.unsaved:
         await keep(context, known)
     elif not known.removed:

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -61,8 +61,6 @@ class Stations:
         self._known: dict[str, Known] = {}
         self._by_path: dict[str, Known] = {}
         self._connected = 0
-        self.ended = 0
-        """Connections since the start."""
         prefix = secrets.token_hex(6)  # so that no message id comes twice, whatever was sent before a restart
         self._new_id = (f"{prefix}-{number}" for number in itertools.count(1)).__next__
         self._connector = self._connectors.connector  # one for all sessions
@@ -189,7 +187,6 @@ class Stations:
     def close(self, session: Session, reason: str) -> None:
         """The connection of a session is gone; if a newer one has taken over, nothing of it changes."""
         session.closed()
-        self.ended += 1
         known = session.known
         log.info("station.disconnected", station=known.id, reason=reason)
         if known.session is not session:
@@ -307,11 +304,12 @@ class Stations:
             self._show_traffic(known, self._context.monotonic() - known.heard > 2 * interval)
             if known.slowed is not None and self._context.monotonic() - known.slowed > CALM:
                 self._show_throttled(known, slowed=None)
-        keep_models(self._context)
+        yield from keep_models(self._context)
 
     def stop(self) -> None:
         """Gives the store what has waited for its time."""
-        keep_models(self._context, at_end=True)
+        for _ in keep_models(self._context, at_end=True):
+            pass
 
     def slowed(self, session: Session) -> None:
         """A station has been made to wait, because it sends more messages than it may."""
@@ -346,13 +344,13 @@ class Stations:
         if values:
             self._context.set_points(known.points, values)
 
-    def take_edits(self, records: Iterable[StationRecord]) -> None:
-        """Another process (`ocpp-bridge stations accept`, `remove`) has changed stations."""
+    def take_edits(self, registrations: Mapping[str, str | None]) -> None:
+        """Another process (`ocpp-bridge stations accept`, `remove`) has changed stations: those of its own."""
         self._take_removals()
-        for record in records:
-            known = self._known.get(record.id)
-            if known is not None and known.record.registration != record.registration:
-                known.update(registration=record.registration)
+        for identity, registration in registrations.items():
+            known = self._known.get(identity)
+            if known is not None and known.record.registration != registration:
+                known.update(registration=registration)
                 self._decided(known)
 
     def _show_count(self) -> None:

@@ -76,7 +76,7 @@ def take_meter_values(
     if not meter_values:
         return ""
     raw = to_json(meter_values)
-    updates, latest, _, problem = known.model.measurands.telegram(
+    updates, latest, _, problem, _ = known.model.measurands.telegram(
         group, in_order(meter_values, raw), lambda stamp: known.clock.heard(stamp, now), unit_of
     )
     for key, value in (

@@ -160,6 +160,7 @@ class Restorer:
             transaction.id_tag,
             transaction.lost is not None,
             transaction.start_time,
+            begun=transactions.own_start(transaction.start_time, transaction.received),
         )
         if group is not None:  # the last one to start there may have ended
             known.newest[group] = max(known.newest.get(group, 0), _number(group.value("Transaction.Start.Id")))

@@ -145,7 +145,8 @@ class Session:
             return self._take_call(received, len(data))
         if isinstance(received, ReceivedResult):
             if received.violations:
-                self._messages.complain(f"answer to {received.action}: {received.violations[0]}")
+                told = self._calls.told(f"answer to {received.action}: {received.violations[0]}")
+                self._messages.complain(str(told))
             self._calls.settle(received.id, received.payload)
         elif isinstance(received, ReceivedError):
             error = CallErrorAnswer(received.code, received.description, received.details)
@@ -190,8 +191,8 @@ class Session:
         return ReceivedCall(call.id, call.action, payload, call.violations)
 
     def complain(self, reason: str) -> None:
-        """Counts and shows what the station does otherwise than OCPP says."""
-        self._messages.complain(reason)
+        """Counts and shows what the station's handshake has otherwise than OCPP says."""
+        self._messages.complain(reason, of_handshake=True)
 
     def _reply(self, reply: Reply) -> str:
         if not reply.repeated:

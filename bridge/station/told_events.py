@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bridge.ocpp.secrets import masked_values
 from bridge.points.events import Event
-from bridge.points.tree import Tree
+from bridge.points.tree import Group, Tree
+from bridge.station.context import Answer, Context
 from bridge.station.fields import optional_integer, optional_text
 from bridge.station.known import Known
 
@@ -25,6 +27,14 @@ CRITICAL = frozenset(
         "TamperDetectionActivated",
     }
 )
+
+
+async def security_event(
+    context: Context, known: Known, group: Group | None, payload: Mapping[str, Any], now: float
+) -> Answer:
+    """A SecurityEventNotification, whose techInfo may tell a secret."""
+    info = optional_text(payload, "techInfo")
+    return Answer({}, group, meant={"techInfo": masked_values(info)} if info else {})
 
 
 def tell(tree: Tree, known: Known, action: str, payload: Mapping[str, Any], now: float) -> None:

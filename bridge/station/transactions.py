@@ -6,6 +6,7 @@ Knows no OCPP version; `v16` and its like bring the fields.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import structlog
@@ -40,15 +41,16 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A stop that has been recorded. `first`: not a repeated one; `group`: where it is to be shown, if anywhere;
-    `doubt`: why its energy is uncertain.
+    """A stop that has been recorded. `asks`: nobody has decided about its token; `authorization`: what was decided;
+    `group`: where it is to be shown, if anywhere; `doubt`: why its energy is uncertain.
     """
 
-    first: bool
+    asks: bool
     connector: str
     group: Group | None
     show: Callable[[float | None], None]
     doubt: str
+    authorization: Mapping[str, Any] | None = None
 
 
 async def begin(
@@ -69,9 +71,18 @@ async def begin(
         number, authorization, repeated = await context.store.start_transaction(decided)
     else:
         (number, authorization), repeated = before, True
+    overtaken: Running | None = None
     if not repeated:
-        _lose_overtaken(known, group, start.start_time)
-        begun = Running(number, group, start.meter_start, start.id_tag, start_time=start.start_time, named=False)
+        overtaken = _lose_overtaken(known, group, start.start_time)
+        begun = Running(
+            number,
+            group,
+            start.meter_start,
+            start.id_tag,
+            start_time=start.start_time,
+            named=False,
+            begun=own_start(start.start_time, start.received),
+        )
         known.run(begun)
     running = known.running.get(number)
     log.info(
@@ -84,6 +95,9 @@ async def begin(
     )
 
     def show(time: float | None) -> None:
+        if group is not None and overtaken is not None:
+            stop, last = lost_values(overtaken, group)
+            context.tree.apply(group, _doubtful(group, stop, last), context.clock())
         if group is not None and running is not None and known.running_at(group) is running:
             values = running_values(running, group, None if repeated else start.meter_start)
             updates = [Update(slot, value, time) for slot, value in values]
@@ -95,12 +109,24 @@ async def begin(
     return Begun(number, authorization, running is not None, show, doubt)
 
 
-def _lose_overtaken(known: Known, group: Group | None, start_time: float) -> None:
-    """Those that began earlier at the connector of one that begins: the store has noted the same."""
+def own_start(start_time: float, received: float) -> float:
+    """When a transaction began by its station's clock; -inf where the time of receipt stands for what it has not said,
+    with which none of its timestamps can be compared.
+    """
+    return -inf if start_time == received else start_time
+
+
+def _lose_overtaken(known: Known, group: Group | None, start_time: float) -> Running | None:
+    """Those that began earlier at the connector of one that begins: the store has noted the same. The one that is shown
+    there, if there is one.
+    """
+    shown, overtaken = None if group is None else known.running_at(group), None
     for older in tuple(known.running.values()):
         if group is not None and older.group is group and (older.start_time or 0.0) <= start_time and not older.lost:
             log.warning("transaction.lost", station=known.id, transaction=older.id)
             known.lose(older)
+            overtaken = older if older is shown else overtaken
+    return overtaken
 
 
 async def end(context: Context, known: Known, stop: TransactionStop, doubt: str = "") -> Ended:
@@ -137,7 +163,8 @@ async def end(context: Context, known: Known, stop: TransactionStop, doubt: str 
 
     if group is None:
         known.running.pop(stopped.id, None)
-    return Ended(running is not None, stopped.connector, group, show, doubt)
+    before = stopped.stop_authorization
+    return Ended(before is None, stopped.connector, group, show, doubt, before)
 
 
 def _doubt_of(stopped: Transaction) -> str:

@@ -23,5 +23,9 @@ class Unread:
         value, shown = self._written.get((group.path, key), (found, found))
         return value if shown == found else found
 
+    def hides(self, group: Group, key: str) -> bool:
+        """Whether the point does not show what was written."""
+        return (group.path, key) in self._written
+
     def forget(self, group: Group, key: str) -> None:
         self._written.pop((group.path, key), None)

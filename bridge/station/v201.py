@@ -20,6 +20,7 @@ from bridge.api import (
     StopTransactionRequest,
 )
 from bridge.errors import OcppError
+from bridge.ocpp.secrets import masked
 from bridge.ocpp.versions import VERSIONS
 from bridge.points.tree import Group
 from bridge.points.values import format_time
@@ -30,7 +31,7 @@ from bridge.station.keeping import keep_model, keep_notes, memory_of
 from bridge.station.known import Known
 from bridge.station.registration import answer_boot, answer_sign_certificate
 from bridge.station.scripted import ScriptedStation
-from bridge.station.told_events import TOLD, tell
+from bridge.station.told_events import TOLD, security_event, tell
 from bridge.station.v2 import answers
 from bridge.station.v2.events import ENDED, Event, read_event
 from bridge.station.v2.memory import Memory
@@ -73,7 +74,7 @@ async def boot_notification(
 ) -> Answer:
     """OCPP 2.0.1 B01 to B04"""
     station = _object(payload, "chargingStation")
-    changed = _object(known.record.boot, "chargingStation") != station
+    changed = _object(known.record.boot, "chargingStation") != masked(station)
     request = BootNotificationRequest(
         station=_station(context, known),
         version=known.model.version.name,
@@ -160,7 +161,7 @@ async def transaction_event(
     taken.state.unheard = False
     if taken.closed:
         await lost.close_older(context, known, taken)
-    answer = await _answer_token(context, known, event, taken, payload)
+    answer = await _answer_token(context, known, event, taken, payload, stored=stored)
     at = known.points.connectors.get(taken.state.at)
     log.info(
         "transaction.event",
@@ -173,10 +174,11 @@ async def transaction_event(
         missing=taken.state.missing,
     )
 
-    def show(time: float | None) -> None:
-        if at is not None and taken.kind != "repeated":
-            told = _told(_answered(memory, taken, answer)) if taken.current else []
-            charges.show(context, known, memory, at, event, taken, told)
+    def show(time: float | None) -> str:
+        if at is None or taken.kind == "repeated":
+            return ""
+        told = _told(_answered(memory, taken, answer)) if taken.current else []
+        return charges.show(context, known, memory, at, event, taken, told)
 
     return Answer(answer, known.points, show, reused or _complaint(taken, event, stored=stored))
 
@@ -216,18 +218,26 @@ def _told(event_answer: Payload | None) -> list[Point]:
     ]
 
 
-async def _answer_token(context: Context, known: Known, event: Event, taken: Taken, payload: Payload) -> dict[str, Any]:
-    """The answer to an event: with idTokenInfo where it has a token. A script decides about an event once."""
+async def _answer_token(
+    context: Context, known: Known, event: Event, taken: Taken, payload: Payload, *, stored: bool
+) -> dict[str, Any]:
+    """The answer to an event: with idTokenInfo where it has a token. A script decides about an event once; what it has
+    decided is on the disk before it is told. `stored`: the event has not come before. Raises StoreError.
+    """
     if not taken.asks:
         return {}
     memory, key = memory_of(context, known), f"{event.transaction} {event.digest}"
     if key in memory.answered:
         return memory.answered[key]
+    before = None if stored else context.store.answer_of(known.id, event.transaction, event.digest)
+    if before is not None:
+        return before
     ends = taken.asks == "stop_transaction"
     accepted = known.is_accepted or ends
     request = _stop_request if ends else _start_request
     decided = await context.runner.ask(taken.asks, request(context, known, event, taken, payload)) if accepted else None
     answer = _authorized(known, "TransactionEvent", decided, accepted=accepted)
+    await context.store.answer_event(known.id, event.transaction, event.digest, answer)
     memory.answered[key] = answer
     if len(memory.answered) > MAX_ANSWERED:
         del memory.answered[next(iter(memory.answered))]
@@ -286,6 +296,7 @@ DECISIONS: Mapping[str, Decide] = {
     "Authorize": authorize,
     "BootNotification": boot_notification,
     "DataTransfer": data_transfer,
+    "SecurityEventNotification": security_event,
     "SignCertificate": sign_certificate,
     "TransactionEvent": transaction_event,
     **{action: _computed(action) for action in answers.COMPUTED},
@@ -378,7 +389,7 @@ def _record(known: Known, event: Event, payload: Payload, now: float, connector:
         seq_no=event.seq_no,
         digest=event.digest,
         ended=event.type == "Ended",
-        payload=dict(payload),
+        payload=masked(payload, known.hides) if event.has_token or "customData" in payload else dict(payload),
         received=now,
         connector=connector,
     )

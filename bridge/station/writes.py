@@ -81,7 +81,7 @@ class Writes:
         known, command = self._command(group, method.folder)
         payload = from_arguments(command, self._with_given(known, group, command, arguments))
         # The command goes on though its caller goes away: the station has it, and Result.* tells how it ended.
-        done = await asyncio.shield(self._send(known, group, command, payload, user))
+        done = await asyncio.shield(self._send(known, group, command, payload, user, keeps=False))
         if isinstance(done.failure, CallErrorAnswer):
             error = done.failure
             details = {
@@ -113,6 +113,7 @@ class Writes:
         shown = noted.parameter(known, command, parameter.field, value)
         self._unread.keep(group, row.key, value, shown)
         self._set(group, slot, shown)
+        self._queue.keep_parameters(known.points, self._unread.hides)
 
     def _execute(self, known: Known, group: Group, command: Command, user: str) -> None:
         values = [self._unread.value(group, command.point(p.name)) for p in command.parameters]
@@ -168,13 +169,55 @@ class Writes:
         return known, command
 
     def _send(
-        self, known: Known, group: Group, command: Command, payload: dict[str, Any], user: str
+        self,
+        known: Known,
+        group: Group,
+        command: Command,
+        payload: dict[str, Any],
+        user: str,
+        *,
+        keeps: bool = True,
     ) -> asyncio.Task[Done]:
         fill(command, payload, group.value("Info.EvseId"), group.value("Info.ConnectorId"))
+        self._check(known, command, payload)
+        if known.id in self._queue.held:
+            self._resume(known)  # they were first
+        return self._queue.send(group, known.session, command, payload, user, known.hides, keeps=keeps)
+
+    def _check(self, known: Known, command: Command, payload: dict[str, Any]) -> None:
         check_payload(known.model.version, command.action, payload)
         if reason := self._stations.forbidden(known, command.action, payload):
             raise Refused("BadInvalidState", reason)
-        return self._queue.send(group, known.session, command, payload, user, known.hides)
+
+    # What waits since before a restart
+
+    def resume(self) -> None:
+        """Once a second: sends setpoints that have waited for their stations since before the bridge's restart."""
+        for station in tuple(self._queue.held):
+            known = self._stations.get(station)
+            if known is not None:
+                self._resume(known)
+                continue
+            for held in self._queue.held.pop(station):
+                self._queue.drop(held, None, None, "the station has been removed")
+
+    def _resume(self, known: Known) -> None:
+        session, waiting = known.session, self._queue.held[known.id]
+        if session is None or any(session.refusal(record.action) for _, record in waiting):
+            return
+        while waiting:
+            held = waiting[0]
+            record = held[1]
+            group, command = self._stations.group(known.id, record.connector) or known.points, None
+            try:
+                _, command = self._command(group, f"{FOLDER}.{record.action}")
+                self._check(known, command, record.payload)
+            except Refused as error:
+                self._queue.drop(held, group, command, error.reason)
+            else:
+                self._queue.resume(held, group, session, command, known.hides)
+            del waiting[0]  # not before: what the store cannot tell now is asked again
+        del self._queue.held[known.id]
 
     # Config.*
 
@@ -197,7 +240,8 @@ class Writes:
         if known.session is None:
             return
         try:
-            self._send(known, known.points, known.model.station.commands[action], payload, user)
+            command = known.model.station.commands[action]
+            self._send(known, known.points, command, payload, user, keeps=False)  # a restart tells it with the boot
         except Refused as error:
             log.info("heartbeat_interval.not_sent", station=known.id, reason=error.reason)
 

@@ -10,6 +10,7 @@ from bridge.errors import ProjectError
 TLS = "[ocpp.tls]\ncertificates = ['a.pem']\nkeys = ['a.key']\n"
 OPCUA = "[opcua]\nanonymous = 'none'\n"
 PUBLIC = "[ocpp]\nhost = '10.0.0.1'\nsecurity_profile = 1\n"
+ONE_WITH_A_PASSWORD = "[[station]]\nid = 'a'\nsecurity_profile = 1"
 USER = "[[user]]\nname = 'anna'\nrole = 'admin'\npassword_hash = "
 
 
@@ -84,6 +85,14 @@ def test_with_a_password_or_tls_the_bridge_starts_on_a_network(project, profile)
         (PUBLIC + "max_connections_per_address = 0", "ocpp.max_connections_per_address"),
         (PUBLIC + "max_message_rate = 0", "ocpp.max_message_rate"),
         ("[ocpp]\nvalidation = 'off'", "ocpp.validation"),
+        ("[ocpp]\nweb_pages = true", "ocpp.web_pages"),
+        ("allow_insecure = true\n[ocpp]\nhost = '0.0.0.0'", "ocpp.security_profile"),
+        ("allow_insecure = true\n[ocpp]\nhost = '0.0.0.0'", "stations.unknown"),
+        ("allow_insecure = true\n" + TLS + "host = '0.0.0.0'", "stations.unknown"),
+        (
+            "[ocpp]\nhost = '10.0.0.1'\nsecurity_profile = 2\n" + TLS + ONE_WITH_A_PASSWORD,
+            "station[0].security_profile",
+        ),
         ("[log]\nlevel = 'debug'", "log.level"),
         ("[handlers]\nisolation = 'inline'", "handlers.isolation"),
         ("[handlers]\nmemory = 0", "handlers.memory"),
@@ -94,3 +103,8 @@ def test_with_a_password_or_tls_the_bridge_starts_on_a_network(project, profile)
 )
 def test_what_could_be_safer_is_named(project, toml, where):
     assert where in [weakness.where for weakness in weaknesses(load(project, toml))]
+
+
+def test_web_pages_are_no_weakness_where_every_station_has_to_log_in(project):
+    config = load(project, "[ocpp]\nweb_pages = true\nsecurity_profile = 1")
+    assert "ocpp.web_pages" not in [weakness.where for weakness in weaknesses(config)]

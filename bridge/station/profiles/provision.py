@@ -132,7 +132,7 @@ class Provision:
     def hear_read(self, target: Target, status: str, value: str | None = None) -> None:
         """What it said when a value was read."""
         if value is not None:
-            self.told[target.place] = value
+            self.told[target.place] = public(value)
         if status == "Rejected":
             self.unreadable.add(target.place)
         elif status != "Accepted":

@@ -22,7 +22,7 @@ def located(event: Event, connector: str | None) -> Event:
 
 def event_of(record: EventRecord) -> Event:
     """The event as it was taken in."""
-    event = structs.replace(read_event(record.payload), transaction=record.transaction_id)
+    event = structs.replace(read_event(record.payload), transaction=record.transaction_id, digest=record.digest)
     return located(event, record.connector)
 
 

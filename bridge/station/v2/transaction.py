@@ -117,14 +117,21 @@ def find_again(state: TransactionState) -> None:
 
 
 def reuses(state: TransactionState, event: Event) -> bool:
-    """Whether the event starts another transaction with the id of one that has ended, as of a counter that a power cut
-    sets back.
+    """Whether the event starts another transaction with the id of one before, as of a counter that a power cut sets
+    back. Of one that runs, a start with a number of its own past says so, after all that has come of it.
     """
-    if event.type != STARTED or event.time is None or not state.ended:
+    if event.type != STARTED or event.time is None:
         return False
+    if not state.ended:
+        return state.started and _counts_anew(state, event.seq_no) and event.time > (state.last_time or 0.0)
     if state.started:
         return event.time != state.start_time
     return not state.lost and event.time > (state.end_time or event.time)
+
+
+def _counts_anew(state: TransactionState, seq_no: int | None) -> bool:
+    last = state.numbers.last
+    return seq_no is not None and last is not None and seq_no < last and seq_no in state.numbers
 
 
 def note(state: TransactionState, event: Event) -> Kind:

@@ -1,5 +1,7 @@
 """Users, the trust list and the audit trail from the command line."""
 
+import csv
+import io
 import json
 from hashlib import sha256
 
@@ -146,6 +148,31 @@ async def test_the_audit_trail_is_printed_by_user_and_time(project, audited):
         "60",
         "2026-01-02T12:00:00.000Z",
     )
+
+
+#: what strangers call themselves when they log in: SQL, a terminal's command, a second line, a spreadsheet's formula
+NAMES = ["'; DROP TABLE audit; --", "\x1b[2Jhidden", "a\n2026-01-02  anna", '=HYPERLINK("http://x")', "a\0b", "@x"]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+async def test_names_of_strangers_are_stored_and_printed_and_do_nothing(project, form):
+    store = Store.open(project.folder / "bridge.db")
+    common = {"role": "", "session": "12", "address": "10.0.0.7", "certificate": "", "action": "login"}
+    store.put_audit_soon(
+        AuditRecord(time=1_767_268_800.0 + n, user=name, status="BadUserAccessDenied", **common)
+        for n, name in enumerate(NAMES)
+    )
+    await store.close()
+    printed = ocpp_bridge("audit", "--format", form, "--project", project.folder).out
+    assert "\x1b" not in printed
+    assert printed.count("BadUserAccessDenied") == len(NAMES)
+    if form == "json":
+        assert [row["user"] for row in json.loads(printed)] == NAMES
+    else:
+        assert len(printed.splitlines()) == 1 + len(NAMES)
+    if form == "csv":
+        cells = [row["user"] for row in csv.DictReader(io.StringIO(printed))]
+        assert not any(cell.startswith(("=", "@")) for cell in cells)
 
 
 async def test_the_audit_trail_is_bounded(project, audited):

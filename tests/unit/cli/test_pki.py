@@ -19,6 +19,7 @@ from bridge.station.certificates import AUTHORITY
 from bridge.station.credentials import Credentials
 from bridge.store import CertificateRequest, Store
 from tests.unit.cli.helpers import ocpp_bridge, rows
+from tests.unit.ocpp.secure import DAY, NOW, Ca
 
 
 def pki(site, *arguments, code=0):
@@ -229,3 +230,46 @@ def test_check_names_keys_that_everybody_may_read(site):
     assert ended.code == 0
     for file in private:
         assert f"warning: {file}: every user of this machine" in ended.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_check_names_files_with_which_everybody_could_be_a_station(site):
+    """Whoever can change the authority, or the program that signs."""
+    lines = [line for line in pki(site, "init").out.splitlines(keepends=True) if " = " in line]
+    configure(site, *lines, pki(site, "issue", "localhost").out)
+    program = site / "sign.sh"
+    program.write_text("exit 1")
+    with (site / "config.toml").open("a") as file:
+        file.write(f"[pki]\ncommand = ['{program}']\n")
+    trusted = [site / AUTHORITY / "ca.pem", site / AUTHORITY / "crl.pem", program]
+    assert "may change what it does" not in ocpp_bridge("check", "--project", site).err
+    for file in trusted:
+        file.chmod(0o646)
+    said = ocpp_bridge("check", "--project", site).err
+    for file in trusted:
+        assert f"warning: {file}: every user of this machine may change what it does" in said
+
+
+def test_check_names_certificates_and_lists_with_which_stations_do_not_get_in(site, tmp_path):
+    ca, other = Ca(tmp_path), Ca(tmp_path, "Other CA")
+    names = "[ocpp.tls]\ncertificates = ['{}']\nkeys = ['{}']\nclient_ca = '{}'\ncrl = '{}'\n"
+
+    def said(own, authorities=ca.path, crl=ca.crl):
+        (site / "config.toml").write_text(names.format(own.certificate, own.key, authorities, crl))
+        ended = ocpp_bridge("check", "--project", site)
+        assert ended.code == 0
+        return ended.err
+
+    good = ca.server()
+    assert str(tmp_path) not in said(good)
+    assert "stations refuse it" in said(ca.server(until=NOW + 9 * DAY))
+    assert "stations refuse it" in said(ca.server(until=NOW - DAY / 2))
+    assert "names no host" in said(ca.station("localhost"))
+    both = tmp_path / "both.pem"
+    both.write_text(ca.path.read_text() + other.path.read_text())
+    assert "no list of CN=Other CA" in said(good, both)
+    lists = tmp_path / "lists.pem"
+    lists.write_text(ca.crl.read_text() + other.crl.read_text())
+    assert "no list of" not in said(good, both, lists)
+    ca.revoke(until=NOW + DAY)
+    assert "every station with a certificate is refused then" in said(good)

@@ -115,6 +115,19 @@ def test_a_replay_in_json_is_one_step_a_line():
     assert not any("differences" in step for step in steps)
 
 
+def test_a_replay_prints_every_answer_and_every_point_that_changed():
+    """The one format has what the other has."""
+    recording = RECORDINGS / "deviations-2.1.jsonl"
+    text, steps = (ocpp_bridge("replay", recording, "--format", form).out.splitlines() for form in ("text", "json"))
+    told = [json.loads(step) for step in steps]
+    answers = [f"  answer  {json.dumps(step['answer'])}" for step in told if step.get("answer")]
+    assert [line for line in text if line.startswith("  answer")] == answers
+    points = [path for step in told for path in step.get("points", {})]
+    assert [line.split(" = ")[0].strip() for line in text if line.startswith("  D")] == points
+    assert len(answers) > 30
+    assert len(points) > 300
+
+
 def test_a_replay_marks_what_is_answered_otherwise_than_it_was(project):
     """A script that has been changed since: it blocks every token."""
     (project.folder / "handlers" / "default.py").write_text(

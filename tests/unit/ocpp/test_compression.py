@@ -57,6 +57,17 @@ async def test_a_message_that_would_grow_too_large_closes_the_connection(start):
         assert closed.value.rcvd.code == 1009
 
 
+async def test_fragments_that_would_grow_too_large_together_close_the_connection(start):
+    """Each of them is unpacked to less than a message may have."""
+    rig = await start(ocpp={"compression": True, "max_message_size": 4096})
+    async with compressed(rig) as socket:
+        await socket.send(["a" * 3000] * 3)
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+
+
 async def test_long_answers_are_compressed_and_short_ones_are_not(start):
     script = "async def data_transfer(self, request): return DataTransferAnswer(status='Accepted', data='b' * 5000)"
     rig = await start(script, ocpp={"compression": True})

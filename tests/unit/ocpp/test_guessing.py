@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from urllib.parse import quote
 
 import pytest
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -147,6 +148,14 @@ NAMES = [
     "CP1%0d%0aSet-Cookie:%20x",
     "CP1%0Aforged%20line",
     "%1b[2J",
+    "%c2%9b2J",
+    "CP1%e2%80%a8forged%20line",
+    "%e2%80%ae1PC",
+    "CP%e2%80%8b1",
+    "%ef%bb%bfCP1",
+    "%c0%ae%c0%ae",
+    "%ed%b2%80",
+    "%f4%90%80%80",
     "CP1/CP2",
     "CP1//",
     "%ff%fe",
@@ -175,12 +184,13 @@ async def test_a_path_is_no_way_anywhere_else(rig, name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["'; DROP TABLE stations; --", "*", "$(reboot)", "ns=2;s=Bridge", "~root", "%s%n", "{0}"]
+    "name",
+    ["'; DROP TABLE s; --", "*", "$(reboot)", "ns=2;s=Bridge", "~root", "%s%n", "{0}", "..\\..\\x", "%2e%2e", "..;"],
 )
 async def test_an_odd_identity_is_a_name_and_nothing_more(start, name):
     """J07: it is kept as it is, and its points have a path of letters."""
     rig = await start()
-    async with rig.socket(name.replace("%", "%25").replace(" ", "%20")) as socket, living(socket):
+    async with rig.socket(quote(name, safe="")) as socket, living(socket):
         [known] = list(rig.stations)
         assert known.id == name
         assert set(known.points.path) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")

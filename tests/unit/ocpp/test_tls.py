@@ -1,22 +1,35 @@
 """OCPP's security profiles 2 and 3 over real TLS: who gets in, and every wrong way in."""
 
-import asyncio
 import shutil
 import ssl
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from bridge.errors import ProjectError
 from bridge.ocpp import listening, server
 from bridge.ocpp.tls import CIPHERS
 from bridge.station.credentials import hash_password
-from tests.unit.ocpp.secure import DAY, NOW, PASSWORD, Ca, basic, rsa_key, secure, tls, trusting
-from tests.unit.ocpp.wires import LOOPS
-from tests.unit.station.rig import WAIT, Starter, ask
+from tests.unit.ocpp.secure import (
+    DAY,
+    NOW,
+    ON_BOTH_LOOPS,
+    PASSWORD,
+    Ca,
+    basic,
+    counted,
+    ended,
+    half_open,
+    lives,
+    refused,
+    rsa_key,
+    run_on,
+    secure,
+    tls,
+    trusting,
+)
+from tests.unit.station.rig import ask
 
-BEAT = [2, "beat", "Heartbeat", {}]
 VERSIONS = pytest.mark.parametrize(
     ("version", "name"), [("ocpp1.6", "1.6"), ("ocpp2.0.1", "2.0.1"), ("ocpp2.1", "2.1")]
 )
@@ -39,23 +52,6 @@ async def site(start, ca):
         return rig
 
     return run
-
-
-async def lives(socket):
-    assert (await ask(socket, BEAT))[:2] == [3, "beat"]
-
-
-async def refused(rig, context, password=None, identity="CP1", **options):
-    """The HTTP status that a station is refused with, or None where its TLS handshake failed."""
-    with pytest.raises((InvalidHandshake, OSError)) as caught:
-        async with asyncio.timeout(WAIT), secure(rig, identity, context, password, **options) as socket:
-            await socket.recv()  # with TLS 1.3 a client hears late that its certificate was refused
-    return caught.value.response.status_code if isinstance(caught.value, InvalidStatus) else None
-
-
-def counted(rig, name):
-    rig.admission.show()
-    return rig.value(f"Bridge.Security.Stations.{name}")
 
 
 # --- profile 2 ---
@@ -299,45 +295,6 @@ async def test_files_that_are_of_no_use_are_named_at_the_start(start, ca, tmp_pa
 # --- bounds ---
 
 
-@asynccontextmanager
-async def half_open(rig, data=b""):
-    """A connection that sends this and no more; what comes back."""
-    host, port = rig.ocpp.urls[-1].split("/")[2].split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(data)
-    try:
-        yield reader
-    finally:
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
-
-
-async def ended(reader):
-    """Waits until the bridge has ended a connection, in whatever way."""
-    with suppress(ConnectionError):
-        while await reader.read(65536):
-            pass
-
-
-def run_on(loop, tmp_path, test):
-    """A test with a bridge of its own, on one kind of event loop."""
-
-    async def bounded():
-        async with asyncio.timeout(2 * WAIT), AsyncExitStack() as stack:
-            starter = Starter(tmp_path)
-            stack.push_async_callback(starter.close)
-            ca = Ca(tmp_path)
-            rig = await starter(ocpp={"security_profile": 3, "tls": tls(ca.server(), ca=ca)})
-            await test(rig, ca)
-
-    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-        runner.run(bounded())
-
-
-ON_BOTH_LOOPS = pytest.mark.parametrize("loop", LOOPS)
-
-
 @ON_BOTH_LOOPS
 def test_a_handshake_that_never_ends_is_given_up(loop, tmp_path, monkeypatch):
     monkeypatch.setattr(listening, "OPEN_TIMEOUT", 0.05)
@@ -346,7 +303,7 @@ def test_a_handshake_that_never_ends_is_given_up(loop, tmp_path, monkeypatch):
         async with half_open(rig) as reader:
             await ended(reader)
         await rig.until(lambda: counted(rig, "FailedHandshakes") == 1)
-        assert rig.ocpp._tls._handshakes == {}
+        assert len(rig.ocpp._tls._handshakes) == 0
 
     run_on(loop, tmp_path, test)
 

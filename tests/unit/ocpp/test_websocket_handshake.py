@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import NegotiationError
 from websockets.frames import Opcode
 
-from bridge.ocpp.websocket import Connection
+from bridge.ocpp.websocket import MOST_UNKNOWN, Connection
 from tests.unit.ocpp.wires import REQUEST, RESET, SOON, Host, framed, on_both_loops, raw
 from tests.unit.station.rig import logged
 
@@ -253,3 +253,36 @@ async def test_a_connection_aborted_as_it_is_admitted_is_not_opened(host: Host):
             assert await peer.ended() == b""
             await host.all_gone()
     assert (host.opened_count, host.problems, entries) == (0, [], [])
+
+
+@on_both_loops
+async def test_a_request_of_many_long_lines_is_refused_before_it_is_whole(host: Host):
+    """Each line may be long and there may be many; not for thousands who hold on to them."""
+    async with raw(host) as peer:
+        peer.send(b"GET /x HTTP/1.1\r\n")
+        for number in range(100):
+            peer.send(b"X-%d: " % number + b"y" * 8000 + b"\r\n")
+        assert (await peer.ended()).startswith(b"HTTP/1.1 431 ")
+        await host.all_gone()
+    assert (host.opened_count, host.problems) == (0, [])
+
+
+@on_both_loops
+async def test_who_sends_more_with_the_request_than_a_station_would_is_refused(host: Host):
+    """It would be kept until it is known who it is, for thousands at once."""
+    async with raw(host) as peer:
+        peer.send(REQUEST + b"x" * 2 * MOST_UNKNOWN)
+        assert (await peer.ended())[:13] in (b"HTTP/1.1 431 ", b"")
+        await host.all_gone()
+    assert (host.opened_count, host.problems) == (0, [])
+
+
+@on_both_loops
+async def test_a_long_message_may_come_with_the_request(host: Host):
+    """Some stations do not wait for the answer."""
+    text = "x" * 4000
+    async with raw(host) as peer:
+        peer.send(REQUEST + framed(Opcode.TEXT, text.encode()) * 4)
+        assert b" 101 " in await peer.head()
+        await host.until(lambda: len(host.messages) == 4)
+        assert host.messages == [text] * 4

@@ -78,10 +78,12 @@ async def test_charges_from_first_to_last_status(system):
 
 
 async def test_meter_values_fit_each_other_and_the_transaction(system):
-    async with running(Simulator(system.url, 1, connectors=1, **{**FAST, "meter_interval": 1.0})):
+    settings = {**FAST, "meter_interval": 1.0, "charge_time": 1e6}
+    async with running(Simulator(system.url, 1, connectors=1, **settings)):
+        await system.hear("MeterValues", 4, transaction_id=1)
+        await system.command(call.RemoteStopTransaction(transaction_id=1))
         stop = (await system.hear("StopTransaction"))[0]
     telegrams = system.of("MeterValues", transaction_id=1)
-    assert len(telegrams) >= 2
     values = [measured(telegram) for telegram in telegrams]
     for value in values:
         power = sum(value["Power.Active.Import", phase] for phase in ("L1", "L2", "L3"))

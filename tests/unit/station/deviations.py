@@ -60,6 +60,7 @@ def event(**more: Any) -> Frame:
     }
 
 
+MUCH = [{"timestamp": at(-10), "sampledValue": [{"value": "much"}]}]
 LEGAL_STOP = ("StopTransaction", {"transactionId": 1, "meterStop": 600, "timestamp": at(-10)})
 
 DEVIATIONS = (
@@ -133,6 +134,14 @@ DEVIATIONS = (
         {POWER: 7400.0, ENERGY: 3000.0},
     ),
     Deviation(
+        "W and kW mixed",
+        TWO,
+        (meter_2([{"value": 7.4, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "kW"}}, SAMPLE_2]),),
+        "",
+        "",
+        {POWER: 7400.0, ENERGY: 3000.0},
+    ),
+    Deviation(
         "A unit in other capitals",
         ("1.6",),
         (meter([{"value": "7.4", "unit": "KW", "measurand": "Power.Active.Import"}]),),
@@ -171,6 +180,18 @@ DEVIATIONS = (
         "",
         "furlong is no unit of it",
         {POWER: None, ENERGY: 3000.0},
+    ),
+    Deviation(
+        "An unknown unit",
+        TWO,
+        (
+            event(
+                meterValue=[{"timestamp": at(-5), "sampledValue": [{"value": 3, "unitOfMeasure": {"unit": "furlong"}}]}]
+            ),
+        ),
+        "",
+        "furlong is no unit of it",
+        {ENERGY: None, "Connector1.Transaction.Id": "T1"},
     ),
     Deviation(
         "An unknown measurand",
@@ -294,6 +315,46 @@ DEVIATIONS = (
             {"Connector1.Transaction.Stop.Id": "1", "Connector1.Transaction.Stop.Energy": 500.0},
         )
         for number in (-1, 0)
+    ),
+    Deviation(
+        "A whole number beyond 32 bits",
+        ("1.6",),
+        (("StartTransaction", {**START_TRANSACTION, "reservationId": 2**31}),),
+        PROPERTY,
+        "reservationId: ",
+        {"Connector1.Transaction.Id": "1", "Connector1.Transaction.Start.ReservationId": None},
+    ),
+    Deviation(
+        "A whole number beyond 32 bits",
+        TWO,
+        (event(reservationId=2**31),),
+        PROPERTY,
+        "reservationId: ",
+        {"Connector1.Transaction.Id": "T1", "Connector1.Transaction.Start.ReservationId": None},
+    ),
+    Deviation(
+        "A value that is no number",
+        ("1.6",),
+        (meter([{"value": "much", "measurand": "Power.Active.Import"}, SAMPLE]),),
+        "",
+        "Power.Active.Import: 'much' is not a number",
+        {POWER: None, ENERGY: 3000.0},
+    ),
+    Deviation(
+        "A value that is no number",
+        ("1.6",),
+        (("StartTransaction", START_TRANSACTION), (LEGAL_STOP[0], {**LEGAL_STOP[1], "transactionData": MUCH})),
+        "",
+        "Energy.Active.Import.Register: 'much' is not a number",
+        {"Connector1.Transaction.Active": False, "Connector1.Transaction.Stop.Energy": 500.0},
+    ),
+    Deviation(
+        "A value that is no number",
+        TWO,
+        (meter_2([{"value": "much", "measurand": "Power.Active.Import"}, SAMPLE_2]),),
+        TYPE,
+        "value: is not of type 'number'",
+        {POWER: None, ENERGY: 3000.0},
     ),
     Deviation(
         "MeterValues after the StopTransaction",

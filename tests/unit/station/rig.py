@@ -121,6 +121,7 @@ class Rig:
         if not self._running:
             return
         self._running = False
+        self.queue.leave()
         await self.ocpp.stop()
         for task in list(self.context.background):
             task.cancel()
@@ -142,6 +143,7 @@ class Rig:
             pass
         self.admission.show()
         self.certificates.turn()
+        self.writes.resume()
 
     # Stations
 

@@ -10,6 +10,7 @@ import pytest
 import websockets
 from ocpp.v16 import call
 
+from bridge.errors import Refused
 from bridge.ocpp.versions import VERSIONS, Version
 from tests.unit.station import test_version_2
 from tests.unit.station.rig import SILENT, Rig, SimulatedStation
@@ -155,7 +156,7 @@ async def test_a_call_that_fails_is_tried_three_times(start):
 
 
 async def test_a_key_that_is_never_answered_does_not_stand_in_the_way_of_the_others(start):
-    rig = await start(profiles={"acme": ACME}, ocpp={"call_timeout": 0.05})
+    rig = await start(profiles={"acme": ACME}, ocpp={"call_timeout": 1.0})
     async with rig.station(boot=False) as station:
         found = keys(WebSocketPingInterval="0")
         found.attach(station)
@@ -665,3 +666,85 @@ async def test_what_becomes_of_a_stations_configuration_is_told_as_events(start)
         ("ConfigurationApplied", "CP1", {"Profile": "acme"}),
         ("ConfigurationDrift", "CP1", {"Key": "WebSocketPingInterval", "Expected": "30", "Actual": "5"}),
     ]
+
+
+@pytest.mark.parametrize("answer", ["NotImplemented", {"status": "Rejected"}], ids=str)
+async def test_a_station_that_cannot_be_asked_to_boot_is_accepted_when_it_does_by_itself(start, answer):
+    """B03: TriggerMessage is optional in 1.6, and a station may refuse it."""
+    rig = await start(profiles={"acme": ACME + "    pending_until_configured: true\n"})
+    async with rig.station(boot=False) as station:
+        keys().attach(station)
+        station.answers["TriggerMessage"] = answer
+        assert (await station.boot()).status == "Pending"
+        await asked(station, "TriggerMessage")
+        assert rig.value(SERVICE) is False
+        assert (await station.boot()).status == "Accepted"
+        await station.settle()
+        assert (rig.value(STATE), rig.value(SERVICE)) == ("Configured", True)
+        assert len(await asked(station, "TriggerMessage")) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("now", [MODERN.replace("60", "90"), "match: {vendor: Other}"], ids=["changed", "gone"])
+async def test_a_station_that_is_pending_while_its_profile_changes_gets_what_it_says_now(start, version, now):
+    """Profiles are read when the bridge starts."""
+    rig = await start(profiles={"modern": MODERN + "    required: true\n"})
+    async with connected(rig, version) as station:
+        Variables(TxUpdatedInterval="Rejected").attach(station)
+        assert (await station.boot())["status"] == "Pending"
+        await reached(rig, "Drifted")
+    await rig.stop()
+    rig = await start(profiles={"modern": now})
+    async with connected(rig, version) as station:
+        found = Variables()
+        found.attach(station)
+        status = (await station.boot())["status"]
+        if "Other" in now:
+            assert (status, rig.value("CP1.Config.Profile")) == ("Accepted", "")
+        else:
+            assert status == "Pending"
+            await asked(station, "TriggerMessage")
+            assert (await station.boot("Triggered"))["status"] == "Accepted"
+            assert found.values["SampledDataCtrlr TxUpdatedInterval Actual"] == "90"
+        await station.settle()
+        assert rig.value(SERVICE) is True
+
+
+@BOTH
+async def test_what_an_operator_sends_a_station_that_is_kept_pending_goes_out(start, version):
+    """B02: while it is not configured it may be read and set, and not started."""
+    rig = await start(profiles={"modern": MODERN + "    required: true\n"}, ocpp={"versions": ["2.1", "2.0.1", "1.6"]})
+    async with connected(rig, version) as station:
+        found = Variables(TxUpdatedInterval="Rejected")
+        found.attach(station)
+        assert (await station.boot())["status"] == "Pending"
+        await reached(rig, "Drifted")
+        interval = {
+            "component": {"name": "AlignedDataCtrlr"},
+            "variable": {"name": "Interval"},
+            "attributeType": "Target",
+        }
+        sent = {"setVariableData": [{**interval, "attributeValue": "30"}]}
+        rig.write("CP1.Commands.SetVariables.Request", json.dumps(sent))
+        assert (await rig.ended("CP1.Commands.SetVariables"))["StateText"] == "Accepted"
+        rig.write("CP1.Commands.GetVariables.Request", json.dumps({"getVariableData": [interval]}))
+        assert '"attributeValue":"30"' in (await rig.ended("CP1.Commands.GetVariables"))["Response"]
+        start_it = {"idToken": {"idToken": "T", "type": "Central"}, "remoteStartId": 1}
+        with pytest.raises(Refused, match="Pending"):
+            rig.write("CP1.Commands.RequestStartTransaction.Request", json.dumps(start_it))
+        assert (await station.ask("Heartbeat", {}))[2] == "SecurityError"
+
+
+@pytest.mark.parametrize("host", ["host", "other"])
+async def test_a_password_in_a_url_that_no_report_has_described_is_no_drift_and_is_not_shown(start, host):
+    profile = 'match: {vendor: Vendor}\nvariables: {Ctrlr.Url: "ftp://anna:hush@host/"}'
+    rig = await start(profiles={"modern": profile})
+    async with connected(rig) as station:
+        found = Variables(Url="Rejected")
+        found.values = {"Ctrlr Url Actual": f"ftp://anna:hush@{host}/"}
+        found.attach(station)
+        await station.boot()
+        await reached(rig, "Configured" if host == "host" else "Drifted")
+        shown = {"Ctrlr.Url": ("ftp://anna:***@host/", "ftp://anna:***@other/", "Rejected")}
+        assert details(rig) == ({} if host == "host" else shown)
+        assert "hush" not in str(rig.history + rig.events)

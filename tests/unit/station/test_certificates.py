@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bridge.pki import Authority
-from bridge.station.certificates import AUTHORITY, PAUSES
+from bridge.pki import Authority, check_request
+from bridge.station import certificates
+from bridge.station.certificates import AT_LEAST, AUTHORITY, PAUSES
 from bridge.station.credentials import hash_password
 from bridge.store import Store
 from tests.unit.ocpp.secure import PASSWORD, Ca, basic, ec_key, living, rsa_key, secure, subject, tls, trusting
@@ -119,6 +120,7 @@ async def test_a_request_of_another_organization_is_rejected(site, ca):
     rig = await site(organization="Depot")
     async with secure(rig, "CP1", trusting(ca), PASSWORD) as socket, living(socket) as station:
         assert await asks(station, request(organization="Other")) == "Rejected"
+        rig.idle += AT_LEAST
         assert await asks(station, request(organization="Depot")) == "Accepted"
 
 
@@ -170,6 +172,35 @@ async def test_a_station_that_asks_without_end_is_rejected(site, ca):
         assert await asks(station, request()) == "Accepted"
 
 
+async def test_a_station_that_asks_for_nonsense_without_end_does_not_keep_the_bridge_busy(site, ca, monkeypatch):
+    """To look into a request takes longer than all else about it."""
+    looked = []
+    monkeypatch.setattr(certificates, "check_request", lambda *a: looked.append(a) or check_request(*a))
+    rig = await site()
+    async with secure(rig, "CP1", trusting(ca), PASSWORD) as socket, living(socket) as station:
+        assert [await asks(station, "nonsense") for _ in range(20)] == ["Rejected"] * 20
+        assert len(looked) == 1
+        rig.idle += AT_LEAST
+        assert await asks(station, request()) == "Accepted"
+
+
+async def test_a_type_of_certificate_that_there_is_not_goes_nowhere(site, ca, tmp_path):
+    """Neither into a program's environment nor into the store, of which it could fill a row each time."""
+    ran = tmp_path / "ran"
+    rig = await site(command=program(f"open({str(ran)!r}, 'w')"))
+    async with (
+        secure(rig, "CP1", trusting(ca), PASSWORD, subprotocols=["ocpp2.0.1"]) as socket,
+        living(socket) as station,
+    ):
+        kind = "() { :; }; echo " + "x" * 100_000
+        answer = await station.call("SignCertificate", {"csr": request(), "certificateType": kind})
+        assert answer in ({"status": "Rejected"}, "PropertyConstraintViolation", "FormatViolation")
+        assert not ran.exists()
+        assert "no such type" in shown(rig)[1]
+        assert "x" * 100 not in f"{rig.history}{rig.events}"
+        assert rig.store.load_requests() == []
+
+
 async def test_a_station_that_does_not_take_its_certificate_is_asked_again_and_then_no_more(site, ca):
     rig = await site()
     async with secure(rig, "CP1", trusting(ca), PASSWORD) as socket, living(socket) as station:
@@ -204,6 +235,25 @@ async def test_a_certificate_that_a_station_has_not_got_waits_over_a_restart(sit
         await rig.until(lambda: shown(rig)[0] == "Accepted")
 
 
+async def test_a_certificate_waits_until_its_station_comes_over_tls(site, ca):
+    """S06: somebody on a plain line could give it another one."""
+    rig = await site()
+    async with secure(rig, "CP1", trusting(ca), PASSWORD) as socket, living(socket) as station:
+        station.answers["CertificateSigned"] = None
+        await asks(station, request())
+        await station.command()
+    await rig.until(lambda: rig.value("CP1.Commands.CertificateSigned.Result.StateText") == "Offline")
+    await rig.store.set_profile("CP1", 1)
+    async with rig.socket(additional_headers=basic("CP1", PASSWORD)) as socket, living(socket) as station:
+        for _ in range(3):
+            rig.tick()
+            await station.call("Heartbeat", {})
+        assert station.commands.empty()
+    async with secure(rig, "CP1", trusting(ca), PASSWORD) as socket, living(socket) as station:
+        rig.tick()
+        assert (await station.command())[0] == "CertificateSigned"
+
+
 async def test_an_operator_is_asked_where_configured(site, ca, tmp_path):
     rig = await site(sign="ask")
     async with secure(rig, "CP1", trusting(ca), PASSWORD) as socket, living(socket) as station:
@@ -231,7 +281,8 @@ SIGNER = """
 import os, sys
 from pathlib import Path
 from cryptography import x509
-from bridge.pki import Authority
+from bridge.pki import Authority, check_request
+from bridge.station import certificates
 assert os.environ["OCPP_BRIDGE_STATION"] == "CP1"
 csr = x509.load_pem_x509_csr(sys.stdin.read().encode())
 print(Authority.load(Path(sys.argv[1])).sign(csr, 30))
@@ -282,6 +333,48 @@ async def test_a_certificate_of_another_key_does_not_reach_the_station(site, ca,
         await asks(station, request())
         await rig.until(lambda: shown(rig)[0] == "Failed")
         assert "another key" in shown(rig)[1]
+
+
+async def test_a_program_that_makes_a_station_an_authority_gives_it_nothing(site, ca, tmp_path, monkeypatch):
+    """It copies what the request asks for, as `openssl ca` with copy_extensions does."""
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())  # noqa: PTH109
+    made = tmp_path / "made.pem"
+    code = f"""
+import sys
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from datetime import datetime, timedelta
+from tests.unit.ocpp.secure import ec_key
+csr = x509.load_pem_x509_csr(sys.stdin.read().encode())
+now = datetime.now()
+builder = x509.CertificateBuilder(csr.subject, csr.subject, csr.public_key(), 1, now, now + timedelta(days=9))
+for one in csr.extensions:
+    builder = builder.add_extension(one.value, one.critical)
+print(builder.sign(ec_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode())
+open({str(made)!r}, "w")
+"""
+    rig = await site(command=program(code))
+    builder = x509.CertificateSigningRequestBuilder(subject("CP1"))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    csr = builder.sign(ec_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    async with secure(rig, "CP1", trusting(ca), PASSWORD) as socket, living(socket) as station:
+        await asks(station, csr)
+        await rig.until(lambda: shown(rig)[0] == "Failed")
+        assert "others could be signed" in shown(rig)[1]
+        assert station.commands.empty()
+        assert made.exists()
+
+
+@VERSIONS
+async def test_a_chain_that_is_too_long_for_ocpp_is_not_sent(site, ca, tmp_path, monkeypatch, version):
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())  # noqa: PTH109
+    rig = await site(command=program(SIGNER + "print(open(sys.argv[2]).read() * 20)", tmp_path / AUTHORITY, ca.path))
+    async with secure(rig, "CP1", trusting(ca), PASSWORD, subprotocols=[version]) as socket, living(socket) as station:
+        await asks(station, request())
+        await rig.until(lambda: shown(rig)[0] == "Failed")
+        assert "10000 can be sent" in shown(rig)[1]
+        assert station.commands.empty()
 
 
 # --- what stations tell ---

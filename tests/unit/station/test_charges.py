@@ -269,6 +269,22 @@ async def test_what_a_car_told_before_its_transaction_started_stays(rig):
         assert rig.value("CP1.Connector1.EV.EnergyTransfer") == told
 
 
+@pytest.mark.parametrize("validation", ["lenient", "strict"])
+async def test_events_after_the_end_are_taken_and_change_nothing_of_it(start, validation):
+    """One that was late, and one that a station has sent after all."""
+    rig = await start(ocpp={**CONFIG, "validation": validation})
+    async with connected(rig) as station:
+        await station.event("Started", 0, -90, evse=EVSE, meterValue=meter(1000, -90))
+        await station.event("Ended", 2, -30, meterValue=meter(3000, -30))
+        await station.event("Updated", 1, -60, {"chargingState": "Charging"}, meterValue=meter(2000, -60))
+        await station.event("Updated", 3, -10, {"chargingState": "Charging"}, meterValue=meter(3500, -10))
+        await station.settle()
+        over = {"Active": False, "Id": "", "Energy": 2000.0, "Stop.Energy": 2000.0, "Stop.MeterStop": 3000.0}
+        assert rig.values(TX, *over) == over
+        assert rig.value(f"{VALUES}.Energy.Active.Import.Register") == 3500.0
+        assert rig.value("CP1.State.InvalidMessages") == 0
+
+
 async def test_an_id_that_was_used_before_is_complained_of(rig):
     rig.now = START + 2 * HOUR
     async with connected(rig) as station:
@@ -318,6 +334,58 @@ async def test_a_charge_under_an_id_that_has_ended_is_a_charge_of_its_own(rig, s
         assert charges_of(rig) == [("0", 2000.0, START), ("0", 4000.0, START + 2 * HOUR)]
         rig = await killed(rig, ocpp=CONFIG)
     assert rig.values(TX, *over) == over
+
+
+@pytest.mark.parametrize("evse", [1, 2], ids=["at its EVSE", "at another one"])
+@pytest.mark.parametrize("late", [False, True], ids=["its end never comes", "its end comes late"])
+async def test_a_charge_under_an_id_that_still_runs_is_a_charge_of_its_own(rig, killed, evse, late):
+    """B20: a power cut has set the counter back, and the end of the first one is lost or waits."""
+    rig.now = START + 3 * HOUR
+    first, second = TX, f"CP1.Connector{evse}.Transaction"
+    async with connected(rig) as station:
+        await station.event("Started", 0, 0, of("0"), evse=EVSE, idToken=TOKEN, meterValue=meter(1000, 0))
+        await station.event("Updated", 1, 60, of("0"), meterValue=meter(1500, 60))
+    async with connected(rig) as station:
+        begin = {"evse": {"id": evse, "connectorId": 1}, "idToken": OTHER, "meterValue": meter(10_000, HOUR)}
+        for _ in range(2):
+            await station.event("Started", 0, HOUR, of("0"), **begin)
+        await station.settle()
+        runs = {"Active": True, "Id": "0", "IdTag": "OTHER", "Start.Time": START + HOUR, "Energy": 0.0}
+        assert rig.values(second, *runs) == runs
+        assert rig.value(f"{first}.Active") is (evse == 1)
+        lost = {"Stop.Id": "0", "Stop.Reason": "Unknown", "Stop.Energy": 500.0}
+        assert rig.values(first, *lost) == lost
+        assert rig.quality(f"{first}.Stop.Energy") is Quality.SUBNORMAL
+        assert rig.value("CP1.State.InvalidMessages") == 1
+        assert "transactionId 0 was that of a transaction that has not ended" in rig.value("CP1.State.LastError")
+        if late:
+            await station.event("Ended", 2, HOUR / 2, of("0"), meterValue=meter(1800, HOUR / 2))
+        await station.event("Updated", 1, HOUR + 60, of("0"), meterValue=meter(10_400, HOUR + 60))
+        await station.settle()
+        assert rig.values(second, *runs) == runs | {"Energy": 400.0}
+        await station.event("Ended", 2, 2 * HOUR, of("0"), meterValue=meter(14_000, 2 * HOUR))
+        await station.settle()
+        over = {"Active": False, "Stop.Id": "0", "Stop.Energy": 4000.0, "Stop.Time": START + 2 * HOUR}
+        assert rig.values(second, *over) == over
+        assert charges_of(rig) == [("0", 800.0 if late else 500.0, START), ("0", 4000.0, START + HOUR)]
+        rig = await killed(rig, ocpp=CONFIG)
+    assert rig.values(second, *over) == over
+    assert list(rig.store.load_running_events()) == []
+
+
+async def test_a_start_that_comes_again_with_another_time_is_that_of_the_transaction_that_runs(rig):
+    """Nothing tells that a counter began anew: it has the number of the only event that has come."""
+    async with connected(rig) as station:
+        await station.event("Started", 0, 0, evse=EVSE)
+        await station.event("Started", 0, 5, evse=EVSE)
+        await station.event("Started", 1, 9, evse=EVSE, idToken=TOKEN)
+        await station.settle()
+        assert rig.values(TX, "Active", "Start.Time", "IdTag") == {
+            "Active": True,
+            "Start.Time": START,
+            "IdTag": TOKEN["idToken"],
+        }
+    assert len(charges_of(rig)) == 1
 
 
 async def test_two_events_with_one_number_are_both_kept_and_complained_of(rig):

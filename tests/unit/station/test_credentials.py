@@ -135,8 +135,27 @@ async def test_without_the_key_of_the_installation_a_password_is_right_all_the_s
     stored = hash_password("secret", b"k" * 32)
     known = Credentials(lambda identity: Login(stored), key)
     assert known.recognize("CP1", "CP1", b"secret") is None
-    assert await known.check("CP1", "CP1", b"secret") == stored
+    found = await known.check("CP1", "CP1", b"secret")
+    assert found is not None
+    assert found.stored == stored
     assert await known.check("CP1", "CP1", b"guess") is None
+
+
+@pytest.mark.parametrize("before", [b"", b"another"])
+@pytest.mark.parametrize("password", ["secret", KEY.hex()])
+@pytest.mark.parametrize("sent", ["text", "bytes"])
+async def test_a_login_tells_how_its_password_should_be_marked(before, password, sent):
+    """J12: a hash from before there were marks, or from a backup"""
+    bytes_sent = KEY if (password, sent) == (KEY.hex(), "bytes") else password.encode()
+    known = Credentials(lambda identity: Login(hash_password(password, before)), b"k" * 32)
+    found = await known.check("CP1", "CP1", bytes_sent)
+    assert found is not None
+    assert found.marked != found.stored
+    again = Credentials(lambda identity: Login(found.marked), b"k" * 32)
+    for spelling in {password.encode(), bytes_sent}:
+        assert again.recognize("CP1", "CP1", spelling) == found.marked
+    assert again.recognize("CP1", "CP1", b"guess") is None
+    assert await Credentials(lambda identity: Login(found.marked)).check("CP1", "CP1", bytes_sent) is not None
 
 
 def test_the_key_of_an_installation_is_made_once_and_nobody_else_may_read_it(tmp_path):
@@ -166,7 +185,7 @@ async def test_a_key_that_the_bridge_made_is_right_in_every_spelling_and_never_s
     assert key not in stored
     known = Credentials(lambda identity: Login(stored))
     for sent in (bytes.fromhex(key), key.encode(), key.upper().encode()):
-        assert await known.check("CP1", "CP1", sent) == stored
+        assert await known.check("CP1", "CP1", sent) == (stored, stored)
     assert checks == []
     assert await known.check("CP1", "CP1", bytes.fromhex(make_key()[0])) is None
 
@@ -180,6 +199,6 @@ async def test_a_password_that_is_pending_is_right_beside_the_old_one():
     """J11"""
     old, new = hash_password("old"), hash_password("new")
     known = Credentials(lambda identity: Login(old, (new,)))
-    assert await known.check("CP1", "CP1", b"old") == old
-    assert await known.check("CP1", "CP1", b"new") == new
+    assert await known.check("CP1", "CP1", b"old") == (old, old)
+    assert await known.check("CP1", "CP1", b"new") == (new, new)
     assert await known.check("CP1", "CP1", b"other") is None

@@ -1,5 +1,6 @@
 """New passwords and security profiles by command: whatever becomes of them, the station gets in again."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from bridge.station import login_changes
 from bridge.station.credentials import Credentials, hash_password
 from bridge.station.login_changes import MOST_PENDING
 from tests.unit.ocpp.secure import Ca, basic, living, secure, tls, trusting
-from tests.unit.station.rig import logged
+from tests.unit.station.rig import WAIT, logged
 
 OLD, NEW, OTHER = "the old password", "the new password", "another password"
 HASH = hash_password(OLD)
@@ -131,6 +132,103 @@ async def test_a_lost_answer_locks_nobody_out_even_over_a_restart(
     rig = await start(ocpp=GUARDED)
     assert await gets_in(rig, NEW if taken else OLD)
     assert await gets_in(rig, OLD) is not taken
+
+
+@EACH_WAY
+@pytest.mark.parametrize("status", ["Accepted", "Rejected", None])
+@pytest.mark.parametrize("taken", [True, False])
+async def test_an_answer_that_comes_too_late_or_never_locks_nobody_out(
+    start, subprotocol, command, arguments, answer, status, taken
+):
+    """J11: whether the station has taken it or not, and whatever it says of it then."""
+    rig = await site(start, ocpp={**GUARDED, "call_timeout": 0.2})
+    async with (
+        rig.socket("CP1", subprotocols=[subprotocol], additional_headers=basic("CP1", OLD)) as socket,
+        living(socket) as one,
+    ):
+        one.answers[command.rpartition(".")[2]] = None
+        names = ("Key", "Value") if subprotocol == "ocpp1.6" else ("SetVariableData",)
+        for name, value in zip(names, arguments(NEW), strict=True):
+            rig.write(f"{command}.{name}", value)
+        rig.write(f"{command}.Execute", True)
+        await one.command()
+        assert (await rig.ended(command))["StateText"] == "Timeout"
+        if status is not None:
+            await socket.send(json.dumps([3, one.last, answer(status)]))
+        await one.call("Heartbeat", {})
+    assert await gets_in(rig, NEW if taken else OLD)
+    assert await gets_in(rig, OLD) is not taken
+
+
+MOMENTS = ["nothing is stored", "the hash is stored", "it is sent", "it is answered", "all is done"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("status", ["Accepted", "Rejected"])
+async def test_a_kill_at_any_step_of_a_change_locks_nobody_out(start, killed, monkeypatch, moment, status):
+    """J11: the station has the password that it was sent, if it was and has accepted it, else the old one."""
+    rig = await site(start)
+    reached, released, store = asyncio.Event(), asyncio.Event(), rig.store
+    add = store.add_pending_password
+
+    async def stop(*arguments):
+        reached.set()
+        await released.wait()
+
+    async def add_and_stop(*arguments):
+        await add(*arguments)
+        await stop()
+
+    if moment == "nothing is stored":
+        monkeypatch.setattr(store, "add_pending_password", stop)
+    elif moment == "the hash is stored":
+        monkeypatch.setattr(store, "add_pending_password", add_and_stop)
+    elif (moment, status) == ("it is answered", "Rejected"):
+        monkeypatch.setattr(store, "drop_pending_password", stop)
+    async with station(rig, OLD) as one:
+        one.answers["ChangeConfiguration"] = None if moment == "it is sent" else {"status": status}
+        for name, value in (("Key", "AuthorizationKey"), ("Value", NEW), ("Execute", True)):
+            rig.write(f"CP1.Commands.ChangeConfiguration.{name}", value)
+        if moment == "it is sent":
+            await one.command()
+        elif store.add_pending_password != add or store.drop_pending_password.__name__ == "stop":
+            async with asyncio.timeout(WAIT):
+                await reached.wait()
+        else:
+            await rig.ended("CP1.Commands.ChangeConfiguration")
+        again = await killed(rig, ocpp=GUARDED)
+        released.set()
+    has = NEW if status == "Accepted" and MOMENTS.index(moment) > 1 else OLD
+    for _ in range(2):
+        assert await gets_in(again, has)
+
+
+async def test_a_kill_after_the_first_login_with_a_new_password_does_not_bring_the_old_one_back(start, killed):
+    """J11: it is stored before the station is told that it is in."""
+    rig = await site(start)
+    await change(rig, WAYS["1.6"], NEW, {"status": "Accepted"})
+    async with rig.socket("CP1", additional_headers=basic("CP1", NEW)):
+        again = await killed(rig, ocpp=GUARDED)
+    assert not await gets_in(again, OLD)
+    assert await gets_in(again, NEW)
+
+
+async def test_a_kill_after_the_first_login_with_a_higher_profile_lets_no_lower_one_in_again(start, killed, tmp_path):
+    """OCPP 2.0.1 A05: what was shown is stored before the station is told that it is in."""
+    ca = Ca(tmp_path)
+    config = {**GUARDED, "tls": tls(ca.server(), ca=ca)}
+    rig = await site(start, ocpp=config)
+    async with station(rig, OLD):
+        await rig.call("CP1.Commands.ChangeConfiguration", "SecurityProfile", "2")
+    async with station(rig, OLD):
+        pass  # it has not switched yet
+    async with secure(rig, "CP1", trusting(ca), OLD):
+        again = await killed(rig, ocpp=config)
+    with pytest.raises(InvalidStatus, match="403"):
+        async with station(again, OLD):
+            pass
+    async with secure(again, "CP1", trusting(ca), OLD):
+        assert again.value("CP1.State.SecurityProfile") == 2
 
 
 async def test_a_key_of_hexadecimal_digits_comes_back_as_bytes(start):

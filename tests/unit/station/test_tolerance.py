@@ -8,7 +8,16 @@ import websockets
 from bridge.ocpp.versions import VERSIONS
 from bridge.points.tree import Quality
 from bridge.station.profiles.settings import Settings
-from tests.unit.station.deviations import DEVIATIONS, SAMPLE, STATION, STATION_2, STATUS, Deviation, meter
+from tests.unit.station.deviations import (
+    DEVIATIONS,
+    SAMPLE,
+    STATION,
+    STATION_2,
+    STATUS,
+    Deviation,
+    event,
+    meter,
+)
 from tests.unit.station.rig import START, Rig, ask, at
 
 BOOT = {
@@ -16,6 +25,8 @@ BOOT = {
     "2.0.1": {"reason": "PowerUp", "chargingStation": STATION_2},
     "2.1": {"reason": "PowerUp", "chargingStation": STATION_2},
 }
+STATUS_2 = {"timestamp": at(-5), "connectorStatus": "Unavailable", "evseId": 1, "connectorId": 1}
+STATUSES = {"1.6": {**STATUS, "status": "Unavailable"}, "2.0.1": STATUS_2, "2.1": STATUS_2}
 ROWS = [
     pytest.param(row, version, id=f"{version}-{number}-{row.name}")
     for number, row in enumerate(DEVIATIONS)
@@ -52,7 +63,28 @@ async def test_lenient_does_the_right_thing_and_counts_it(rig, row, version):
 async def test_strict_refuses_with_the_code_of_the_version(start, row, version):
     rig = await start(ocpp={"validation": "strict"})
     answer = await send(rig, row, version)
-    assert (answer[0], answer[2] if answer[0] == 4 else "") == (4 if row.refusal(version) else 3, row.refusal(version))
+    code = row.refusal(version)
+    assert (answer[0], answer[2] if answer[0] == 4 else "") == (4 if code else 3, code)
+    if code:  # counted and shown too, and nothing else
+        assert rig.value("CP1.State.InvalidMessages") == 1
+        assert f"{code}: " in rig.value("CP1.State.LastError")
+        assert row.told in rig.value("CP1.State.LastError")
+        meant = {key: value for key, value in row.points.items() if value and key != "State.LastHeartbeat"}
+        assert {key for key, value in meant.items() if told(rig, key) == value} == set()
+
+
+def told(rig: Rig, key: str) -> Any:
+    """The value of a point that there may not be."""
+    group, rest = rig.tree.find(f"CP1.{key}") or (rig.tree.bridge, "")
+    return group.value(rest) if rest else None
+
+
+@pytest.mark.parametrize(("row", "version"), ROWS)
+async def test_without_validation_no_message_ends_the_conversation(start, row, version):
+    rig = await start(ocpp={"validation": "off"})
+    answer = await send(rig, row, version)
+    assert answer[0] == 3
+    assert rig.value("CP1.State.LastHeartbeat") == START
 
 
 async def test_strict_guesses_no_transaction_and_answers_its_stop(start):
@@ -129,6 +161,40 @@ async def test_a_stop_without_an_id_ends_no_transaction_whose_id_the_station_has
     assert "not certain" in rig.value("CP1.State.LastError")
 
 
+@pytest.mark.parametrize("stamp", [None, "", "soon"], ids=str)
+async def test_a_stop_without_an_id_and_a_time_ends_nothing(rig, stamp):
+    """It may have come before, and the transaction that it ended is not the one that runs now."""
+    stop = {"transactionId": -1, "idTag": "A", "meterStop": 900}
+    async with rig.socket() as socket:
+        await settled(socket, START_OF_A, ("StopTransaction", stop if stamp is None else {**stop, "timestamp": stamp}))
+    assert rig.value("CP1.Connector1.Transaction.Active") is True
+
+
+@pytest.mark.parametrize("number", [-1, 0])
+async def test_a_stop_without_an_id_that_comes_again_ends_nothing_more(rig, number):
+    """The next car of the same token charges by then, where the first one had left."""
+    stop = {"transactionId": number, "idTag": "A", "meterStop": 900, "timestamp": at(-30)}
+    again = {"connectorId": 1, "idTag": "A", "meterStart": 900, "timestamp": at(-20)}
+    async with rig.socket() as socket:
+        await settled(socket, START_OF_A, ("StopTransaction", stop), ("StartTransaction", again))
+    async with rig.socket() as socket:
+        (answer,) = await settled(socket, ("StopTransaction", stop))
+    assert answer == [3, "m-0", {}]
+    shown = {"Active": True, "Id": "2", "Energy": 0.0, "Stop.Id": "1", "Stop.Energy": 800.0}
+    assert rig.values("CP1.Connector1.Transaction", *shown) == shown
+
+
+async def test_a_stop_that_lacks_its_meter_value_and_comes_again_is_the_same(rig):
+    """B10"""
+    stop = ("StopTransaction", {"transactionId": 1, "timestamp": at(-2)})
+    async with rig.socket() as socket:
+        await settled(socket, START_OF_A, meter([{"value": "400"}], transactionId=1), stop)
+    async with rig.socket() as socket:
+        await settled(socket, stop)
+    assert [(one.id, one.meter_stop) for one in rig.store.transactions()] == [(1, 400.0)]
+    assert "both are kept" not in rig.value("CP1.State.LastError")
+
+
 async def test_a_stop_without_an_id_ends_nothing_below_the_last_meter_value(rig):
     async with rig.socket() as socket:
         stop = {"transactionId": 0, "idTag": "A", "meterStop": 300, "timestamp": at(-1)}
@@ -173,6 +239,25 @@ async def test_an_energy_that_cannot_be_right_is_uncertain_and_told(rig, meter_s
     assert quality(rig, "Transaction.Energy") is Quality.SUBNORMAL
     assert rig.value("CP1.Connector1.Transaction.Active") is False
     assert "meterStop" in rig.value("CP1.State.LastError")
+
+
+@pytest.mark.parametrize("validation", ["lenient", "off"])
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**64, 10**30], ids=str)
+async def test_a_number_that_its_point_has_no_room_for_leaves_the_last_one_as_uncertain(start, validation, number):
+    """J40: there is no Int64, which not every HMI has (datapoints: Int32)."""
+    rig = await start(ocpp={"validation": validation})
+    point = "CP1.Connector1.Transaction.Start.ReservationId"
+    begin = {"connectorId": 1, "idTag": "A", "meterStart": 0}
+    async with rig.socket() as socket:
+        await settled(socket, ("BootNotification", STATION))
+        await settled(socket, ("StartTransaction", {**begin, "timestamp": at(-60), "reservationId": 2**31 - 1}))
+        assert rig.sample(point)[:2] == (2**31 - 1, Quality.GOOD)
+        (answer,) = await settled(socket, ("StartTransaction", {**begin, "timestamp": at(-5), "reservationId": number}))
+    assert answer[2]["transactionId"] == 2
+    assert rig.sample(point)[:2] == (2**31 - 1, Quality.SUBNORMAL)
+    assert "reservationId" in rig.value("CP1.State.LastError")
+    assert rig.value("CP1.State.InvalidMessages") == 1
+    assert rig.value("CP1.Connector1.Transaction.Id") == "2"
 
 
 async def test_a_running_transactions_energy_below_zero_is_uncertain_and_told(rig):
@@ -231,37 +316,44 @@ async def test_phases_without_names_make_no_total(rig):
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 async def test_a_message_before_the_boot_is_taken_and_counted_with_the_boot(rig, version):
     async with rig.socket(subprotocols=[VERSIONS[version].subprotocol]) as socket:
-        first = ("StatusNotification", STATUS) if version == "1.6" else ("Heartbeat", {})
-        assert (await ask(socket, [2, "1", *first]))[0] == 3
+        assert (await ask(socket, [2, "1", "StatusNotification", STATUSES[version]]))[0] == 3
         assert rig.value("CP1.State.InvalidMessages") == 0
         assert (await ask(socket, [2, "2", "BootNotification", BOOT[version]]))[0] == 3
         await ask(socket, [2, "3", "Heartbeat", {}])
-    if version == "1.6":
-        assert rig.value("CP1.Connector1.Status.StateText") == "Charging"
+    assert rig.value("CP1.Connector1.Status.StateText") == "Unavailable"
     assert rig.value("CP1.State.InvalidMessages") == 1
-    assert rig.value("CP1.State.LastError") == f"BootNotification: {first[0]} came before it"
+    assert rig.value("CP1.State.LastError") == "BootNotification: StatusNotification came before it"
 
 
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 async def test_strict_refuses_a_station_that_has_never_booted(start, version):
     rig = await start(ocpp={"validation": "strict"})
     async with rig.socket(subprotocols=[VERSIONS[version].subprotocol]) as socket:
-        refused = await ask(socket, [2, "1", "Heartbeat", {}])
+        refused = await ask(socket, [2, "1", "StatusNotification", STATUSES[version]])
         assert (refused[0], refused[2]) == (4, "SecurityError")
+        assert told(rig, "Connector1.Status.StateText") is None
+        assert rig.value("CP1.State.InvalidMessages") == 1
         await ask(socket, [2, "2", "BootNotification", BOOT[version]])
-        assert (await ask(socket, [2, "3", "Heartbeat", {}]))[0] == 3
+        assert (await ask(socket, [2, "3", "StatusNotification", STATUSES[version]]))[0] == 3
 
 
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 @pytest.mark.parametrize("validation", ["lenient", "strict"])
-async def test_a_reconnect_needs_no_boot(start, validation):
-    """OCPP 1.6 §4.2: a station boots when it has started, not when its line was cut."""
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_reconnect_needs_no_boot(start, version, validation, restart):
+    """OCPP 1.6 §4.2: a station boots when it has started, not when its line was cut, nor when the bridge has."""
     rig = await start(ocpp={"validation": validation})
-    async with rig.socket() as socket:
-        await ask(socket, [2, "1", "BootNotification", STATION])
-    async with rig.socket() as socket:
-        assert (await ask(socket, [2, "2", "StatusNotification", STATUS]))[0] == 3
+    subprotocols = [VERSIONS[version].subprotocol]
+    async with rig.socket(subprotocols=subprotocols) as socket:
+        await ask(socket, [2, "1", "BootNotification", BOOT[version]])
+    if restart:
+        await rig.stop()
+        rig = await start(ocpp={"validation": validation})
+    async with rig.socket(subprotocols=subprotocols) as socket:
+        assert (await ask(socket, [2, "2", "StatusNotification", STATUSES[version]]))[0] == 3
         await ask(socket, [2, "3", "Heartbeat", {}])
-        assert rig.value("CP1.Connector1.Status.StateText") == "Charging"
+        rig.tick()
+        assert rig.value("CP1.Connector1.Status.StateText") == "Unavailable"
         assert rig.quality("CP1.Connector1.Status.State") is Quality.GOOD
     assert rig.value("CP1.State.InvalidMessages") == 0
     assert rig.value("CP1.State.Conformance") == 100.0
@@ -276,10 +368,40 @@ async def test_conformance_is_the_share_of_the_last_thousand_messages(rig):
             await ask(socket, [2, str(number), "Heartbeat", None if number == 5 else {}])
         rig.tick()
         assert rig.value("CP1.State.Conformance") == 90.0
-        for number in range(10, 1006):
+        for number in range(10, 1005):
             await ask(socket, [2, str(number), "Heartbeat", {}])
         rig.tick()
+        assert rig.value("CP1.State.Conformance") == 99.9  # it was the first of the last thousand
+        await ask(socket, [2, "1005", "Heartbeat", {}])
+        rig.tick()
         assert rig.value("CP1.State.Conformance") == 100.0
+
+
+async def test_a_message_with_two_things_wrong_counts_once(rig):
+    """Two events with one number, of which the second has a unit that is none."""
+    readings = [{"timestamp": at(-4), "sampledValue": [{"value": 3, "unitOfMeasure": {"unit": "furlong"}}]}]
+    async with rig.socket(subprotocols=["ocpp2.0.1"]) as socket:
+        await ask(socket, [2, "1", "BootNotification", BOOT["2.0.1"]])
+        await ask(socket, [2, "2", *event()])
+        await ask(socket, [2, "3", *event(triggerReason="Trigger", meterValue=readings)])
+        await ask(socket, [2, "4", "Heartbeat", {}])
+        rig.tick()
+        assert "both are kept" in rig.value("CP1.State.LastError")
+        assert "furlong is no unit of it" in rig.value("CP1.State.LastError")
+        assert rig.value("CP1.State.InvalidMessages") == 1
+        assert rig.value("CP1.State.Conformance") == 75.0
+
+
+async def test_a_handshake_counts_like_a_message(rig):
+    async with rig.socket("CP1/") as socket:
+        assert rig.value("CP1.State.Conformance") == 0.0
+        await ask(socket, [2, "1", "BootNotification", STATION])
+        rig.tick()
+        assert rig.value("CP1.State.Conformance") == 50.0
+    async with rig.socket("CP1/") as socket:
+        await ask(socket, [2, "2", "Heartbeat", {}])
+        rig.tick()
+        assert rig.value("CP1.State.Conformance") == 50.0
 
 
 async def test_conformance_outlasts_a_reconnect(rig):
@@ -308,6 +430,35 @@ async def test_conformance_begins_anew_after_a_restart_of_the_bridge(start):
 
 
 # --- profiles ---
+
+
+PROFILE = """
+    match: {vendor: Vendor}
+    identities: {"4711": CP1}
+    units: {Power.Active.Import: kW}
+    phases: {R: L1}
+    clock_offset: 7200
+"""
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+async def test_a_profiles_file_corrects_identity_unit_phase_and_clock_from_the_boot_on(start, version):
+    rig = await start(profiles={"acme": PROFILE})
+    power, voltage = {"measurand": "Power.Active.Import"}, {"measurand": "Voltage", "phase": "R"}
+    if version == "1.6":
+        samples = [{**power, "value": "7.4", "unit": "W"}, {**voltage, "value": "230"}]
+        where: dict[str, Any] = {"connectorId": 1}
+    else:
+        samples = [{**power, "value": 7.4, "unitOfMeasure": {"unit": "W"}}, {**voltage, "value": 230}]
+        where = {"evseId": 1}
+    async with rig.socket("4711", subprotocols=[VERSIONS[version].subprotocol]) as socket:
+        await ask(socket, [2, "1", "BootNotification", BOOT[version]])
+        values = {**where, "meterValue": [{"timestamp": at(7195), "sampledValue": samples}]}
+        assert (await ask(socket, [2, "2", "MeterValues", values]))[0] == 3
+        await ask(socket, [2, "3", "Heartbeat", {}])
+    assert [known.id for known in rig.stations] == ["CP1"]
+    shown = {"Power.Active.Import": 7400.0, "Voltage.L1": 230.0, "Time": START - 5}
+    assert rig.values("CP1.Connector1.MeterValues", *shown) == shown
 
 
 async def test_a_profile_corrects_units_phases_and_the_clock(rig):
@@ -367,13 +518,16 @@ async def test_a_profile_corrects_the_unit_of_a_2_x_station_and_its_multiplier(r
     [
         ("CP1", None, "handshake: no subprotocol, taken for OCPP 1.6"),
         ("CP1/", ["ocpp1.6"], "handshake: a slash behind the identity"),
+        ("CP1/", ["ocpp2.0.1"], "handshake: a slash behind the identity"),
         ("cp1", ["ocpp1.6"], "handshake: cp1 is CP1"),
+        ("cp1", ["ocpp2.1"], "handshake: cp1 is CP1"),
     ],
 )
 async def test_a_handshake_that_is_not_quite_right_is_taken_and_counted(start, path, subprotocols, told):
     rig = await start(station=[{"id": "CP1"}])
     async with rig.socket(path, subprotocols=subprotocols) as socket:
-        assert (await ask(socket, [2, "1", "BootNotification", STATION]))[0] == 3
+        boot = BOOT["1.6" if subprotocols is None else subprotocols[0].removeprefix("ocpp")]
+        assert (await ask(socket, [2, "1", "BootNotification", boot]))[0] == 3
         assert rig.value("CP1.State.InvalidMessages") == 1
         assert rig.value("CP1.State.LastError") == told
     assert [known.id for known in rig.stations] == ["CP1"]

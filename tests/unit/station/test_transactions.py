@@ -163,9 +163,13 @@ async def test_two_starts_that_differ_are_two_transactions(rig):
 async def test_a_new_start_takes_the_place_of_one_whose_stop_was_lost(rig, start):
     async with rig.station() as station:
         await station.start_transaction(tag="OLD", meter=100)
+        await station.register("350", transaction_id=1)
         await station.start_transaction(tag="NEW", meter=500, time=60)
         await station.settle()
         assert rig.values(TX, "Id", "IdTag", "Energy") == {"Id": "2", "IdTag": "NEW", "Energy": 0.0}
+        lost = {"Stop.Id": "1", "Stop.Reason": "Unknown", "Stop.MeterStop": 350.0, "Stop.Time": START + 30}
+        assert rig.values(TX, *lost) == lost
+        assert rig.quality(f"{TX}.Stop.Reason") is Quality.SUBNORMAL
 
         await station.stop_transaction(1, meter=450, time=50)  # the lost one, late
         await station.settle()

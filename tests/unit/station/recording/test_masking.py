@@ -5,7 +5,8 @@ import json
 import pytest
 
 from bridge.ocpp.secrets import MASK, hides_nothing
-from bridge.station.recording.masking import masked_frame, token_hasher
+from bridge.station.recording import masking
+from bridge.station.recording.masking import Tokens, masked_frame
 
 LOCK = {"component": {"name": "Lock"}, "variable": {"name": "Foo"}}
 VARIABLE = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
@@ -86,6 +87,13 @@ TOKENS = [
         "NotifyReport",
         {"reportData": [{"variable": {"name": "MasterPassGroupId"}, "variableAttribute": [{"value": "TOKEN1"}]}]},
     ],
+    [
+        2,
+        "1",
+        "NotifyEvent",
+        {"eventData": [{"component": {"name": "TokenReader"}, "variable": {"name": "Token"}, "actualValue": "TOKEN1"}]},
+    ],
+    [2, "1", "CustomerInformation", {"requestId": 1, "report": True, "clear": False, "customerIdentifier": "TOKEN1"}],
     [3, "1", {"idTokenInfo": {"groupIdToken": {"idToken": "TOKEN1", "type": "Central"}}}],
 ]
 
@@ -118,9 +126,42 @@ def test_a_variable_that_may_only_be_written_is_masked():
 @pytest.mark.parametrize("frame", TOKENS, ids=lambda frame: str(frame[2])[:20])
 def test_tokens_are_hidden_on_demand_each_behind_one_code(frame):
     assert masked_frame(frame, hides_nothing, None) == frame
-    hidden = token_hasher()
-    shown = json.dumps(masked_frame(frame, hides_nothing, hidden))
+    tokens = Tokens()
+    shown = json.dumps(masked_frame(frame, hides_nothing, tokens))
     assert "token1" not in shown.lower()
-    assert hidden("TOKEN1") in shown
-    assert len(hidden("TOKEN1")) <= 20
-    assert hidden("TOKEN2") != hidden("TOKEN1") != token_hasher()("TOKEN1")
+    assert tokens.hidden("TOKEN1") in shown
+    assert len(tokens.hidden("TOKEN1")) <= 20
+    assert tokens.hidden("TOKEN2") != tokens.hidden("TOKEN1") != Tokens().hidden("TOKEN1")
+
+
+REPEATS = [
+    [4, "1", "GenericError", "unknown: token1", {}],
+    [3, "1", {"status": "Rejected", "data": "TOKEN1 is blocked"}],
+    [2, "1", "SecurityEventNotification", {"type": "X", "techInfo": "TOKEN1, Token1"}],
+    [2, "1", "StatusNotification", {"status": "Faulted", "info": "reader: TOKEN1"}],
+    [2, "1", "DataTransfer", {"vendorId": "V", "data": '{"said":"TOKEN1","idTag":"TOKEN1"}'}],
+]
+
+
+@pytest.mark.parametrize("frame", REPEATS, ids=lambda frame: str(frame[2])[:20])
+def test_a_token_that_has_come_before_is_hidden_in_what_somebody_wrote(frame):
+    tokens = Tokens()
+    masked_frame([2, "0", "Authorize", {"idTag": "TOKEN1"}], hides_nothing, tokens)
+    shown = json.dumps(masked_frame(frame, hides_nothing, tokens))
+    assert "token1" not in shown.lower()
+    assert tokens.hidden("TOKEN1") in shown
+
+
+def test_a_text_without_a_token_is_left_and_so_is_a_short_one_that_may_stand_there_by_chance():
+    tokens = Tokens()
+    for token in ("TOKEN1", "ing"):
+        tokens.hidden(token)
+    assert tokens.hidden_in("charging") == "charging"
+
+
+def test_only_so_many_tokens_are_kept(monkeypatch):
+    monkeypatch.setattr(masking, "MAX_TOKENS", 2)
+    tokens = Tokens()
+    for number in range(5):
+        tokens.hidden(f"TOKEN{number}")
+    assert [tokens.hidden_in(f"TOKEN{number}").startswith("#") for number in range(5)] == [False] * 3 + [True] * 2

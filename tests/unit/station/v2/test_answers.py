@@ -11,7 +11,14 @@ from bridge.station.v2.answers import AUTOMATIC, COMPUTED, authorized
 
 V201, V21 = VERSIONS["2.0.1"], VERSIONS["2.1"]
 BOTH = pytest.mark.parametrize("version", [V201, V21], ids=lambda version: version.name)
-ASKED = {"Authorize", "BootNotification", "DataTransfer", "SignCertificate", "TransactionEvent"}
+ASKED = {
+    "Authorize",
+    "BootNotification",
+    "DataTransfer",
+    "SecurityEventNotification",
+    "SignCertificate",
+    "TransactionEvent",
+}
 HASH = {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c"}
 REQUESTS = {
     "GetCertificateChainStatus": {
@@ -110,3 +117,22 @@ def test_without_a_decision_a_token_is_accepted_and_at_a_station_that_is_not_it_
 def test_an_expiry_that_no_calendar_has_is_left_out(expiry):
     answer = authorized(V201, "Authorize", Authorization(status="Accepted", expiry=expiry))
     assert answer == {"idTokenInfo": {"status": "Accepted"}}
+
+
+@BOTH
+@pytest.mark.parametrize("action", ["Authorize", "TransactionEvent"])
+def test_what_the_schema_does_not_allow_is_left_out_and_the_decision_stays(version, action):
+    """A station takes nothing of an answer that it cannot read."""
+    odd = Authorization(
+        status="Blocked",
+        parent_id_token="x" * 500,
+        language="de",
+        fields={
+            "totalCost": "much",
+            "tariff": 5,
+            "certificateStatus": 5,
+            "idTokenInfo": {"status": "Yes", "language2": 5},
+        },
+    )
+    answer = authorized(version, action, odd)
+    assert answer == {"idTokenInfo": {"status": "Blocked", "language1": "de"}}

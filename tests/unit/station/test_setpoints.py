@@ -1,0 +1,153 @@
+"""Setpoints that wait for their station when the bridge ends: they are sent after its restart."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from ocpp.v16 import call
+
+from bridge.errors import StationOffline
+from bridge.points.tree import Quality
+from bridge.store.store import Store
+from tests.unit.station.rig import SILENT, START, Rig
+from tests.unit.store.helpers import settled
+
+CHANGE = "CP1.Commands.ChangeConfiguration"
+
+
+async def set_while_busy(rig: Rig, station: Any, *values: str) -> None:
+    """The station has been asked something that it does not answer; these settings wait behind it."""
+    station.answers["ClearCache"] = SILENT
+    rig.write("CP1.Commands.ClearCache.Execute", True)
+    await station.command()
+    for value in values:
+        rig.write(f"{CHANGE}.Request", f'{{"key": "MeterValueSampleInterval", "value": "{value}"}}')
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_a_setpoint_that_waits_when_the_bridge_ends_is_sent_when_its_station_is_back(
+    rig, start, killed, is_killed
+):
+    """D10: those that wait go out in their order, once; what has gone out is not sent again."""
+    async with rig.station() as station:
+        await set_while_busy(rig, station, "10", "20")
+        if is_killed:
+            await settled(rig.store)
+            rig = await killed(rig)
+        else:
+            await rig.stop()
+    rig = rig if is_killed else await start()
+    result = rig.values(f"{CHANGE}.Result", "Id", "StateText", "User", "Time", "Error")
+    assert result == {"Id": 2, "StateText": "Queued", "User": "anna", "Time": START, "Error": ""}
+    rig.tick()
+    assert rig.value(f"{CHANGE}.Result.StateText") == "Queued"
+    async with rig.station() as station:
+        rig.tick()
+        await rig.ended(CHANGE, 2)
+        assert [(action, payload["value"]) for action, payload in station.commands] == [
+            ("ChangeConfiguration", "10"),
+            ("ChangeConfiguration", "20"),
+        ]
+        rig.tick()
+        rig.write("CP1.Commands.ClearCache.Execute", True)
+        await rig.ended("CP1.Commands.ClearCache", 2)
+        assert len(station.commands) == 3
+    await settled(rig.store)
+    assert list(rig.store.load_queued_commands()) == []
+
+
+async def test_what_waits_since_before_a_restart_goes_out_before_what_is_written_now(rig, start):
+    async with rig.station() as station:
+        await set_while_busy(rig, station, "10")
+        await rig.stop()
+    rig = await start()
+    async with rig.station() as station:
+        rig.write(f"{CHANGE}.Request", '{"key": "MeterValueSampleInterval", "value": "20"}')
+        await rig.ended(CHANGE, 2)
+        assert [payload["value"] for _, payload in station.commands] == ["10", "20"]
+
+
+async def test_a_setpoint_does_not_wait_for_a_station_that_has_gone_nor_does_anything_else(rig, start):
+    """B24: a disconnect ends what waits; and no restart brings it back, nor what is no setpoint, nor a secret."""
+    async with rig.station() as station:
+        await set_while_busy(rig, station, "10")
+    assert (await rig.ended(CHANGE))["StateText"] == "Offline"
+    async with rig.station() as station:
+        await set_while_busy(rig, station)
+        rig.write("CP1.Commands.Reset.Request", '{"type": "Soft"}')
+        rig.write(f"{CHANGE}.Request", '{"key": "WiFiPassword", "value": "0123456789"}')
+        calling = asyncio.create_task(rig.call(f"{CHANGE}", "HeartbeatInterval", "10"))
+        await asyncio.sleep(0)
+        await rig.stop()
+        with pytest.raises(StationOffline):
+            await calling
+    rig = await start()
+    assert rig.queue.held == {}
+    for command in ("CP1.Commands.Reset", CHANGE):
+        assert rig.value(f"{command}.Result.StateText") == "Offline"
+
+
+async def test_a_setpoint_waits_until_its_station_may_be_sent_it(rig, start):
+    """B04"""
+    async with rig.station() as station:
+        await set_while_busy(rig, station, "10")
+        rig.write("CP1.Config.RegistrationStatus", 2)
+        await settled(rig.store)
+        await rig.stop()
+    rig = await start()
+    async with rig.station() as station:
+        rig.tick()
+        assert rig.value(f"{CHANGE}.Result.StateText") == "Queued"
+        rig.write("CP1.Config.RegistrationStatus", 0)
+        await station.boot()
+        rig.tick()
+        await rig.ended(CHANGE)
+        assert [payload["value"] for _, payload in station.commands] == ["10"]
+
+
+async def test_a_setpoint_of_a_station_that_speaks_another_version_now_or_is_removed_has_failed(rig, start):
+    async with rig.station() as station, rig.station("CP2") as other:
+        await set_while_busy(rig, station, "10")
+        other.answers["ClearCache"] = SILENT
+        rig.write("CP2.Commands.ClearCache.Execute", True)
+        await other.command()
+        rig.write("CP2.Commands.ChangeConfiguration.Request", '{"key": "HeartbeatInterval", "value": "7"}')
+        await rig.stop()
+    rig = await start()
+    rig.stations.remove("CP2")
+    rig.tick()
+    async with rig.socket(subprotocols=["ocpp2.0.1"]):
+        await rig.until(lambda: rig.known().session is not None)
+        rig.tick()
+        await settled(rig.store)
+    ends = [one for one in rig.store.load_last_commands() if one.action == "ChangeConfiguration"]
+    assert [(one.station, one.state, bool(one.error)) for one in ends] == [("CP1", "Failed", True)]
+    assert list(rig.store.load_queued_commands()) == []
+
+
+async def test_parameters_stand_after_a_restart_as_they_were_written_but_for_secrets(rig, start):
+    """A command that is sent without one of them means something else."""
+    clear, change = "CP1.Connector1.Commands.ClearChargingProfile", "CP1.Commands.ChangeConfiguration"
+    async with rig.station() as station:
+        await station.call(call.StatusNotification(1, "NoError", "Available"))
+        rig.write(f"{clear}.StackLevel", 3)
+        rig.write(f"{change}.Key", "HeartbeatInterval")
+        rig.write(f"{change}.Value", "10")  # may be a secret: the key may still be written
+        rig.write("CP1.Commands.Reset.Type", "Soft")
+        rig.write("CP1.Commands.Reset.Type", None)
+    await rig.stop()
+    with Store.peek(start.path) as reader:
+        assert not any('"10"' in note for _, _, note in reader.notes())
+    rig = await start()
+    assert rig.sample(f"{clear}.StackLevel")[:2] == (3, Quality.GOOD)
+    assert rig.values(change, "Key", "Value") == {"Key": "HeartbeatInterval", "Value": None}
+    assert rig.value("CP1.Commands.Reset.Type") is None
+    async with rig.station() as station:
+        rig.write(f"{clear}.Execute", True)
+        assert await station.command() == ("ClearChargingProfile", {"stackLevel": 3, "connectorId": 1})
+    rig.stations.remove("CP1")
+    await asyncio.gather(*rig.context.background)
+    await rig.stop()
+    rig = await start()
+    async with rig.station():
+        assert rig.value(f"{change}.Key") is None
