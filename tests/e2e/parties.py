@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,7 +55,8 @@ class Program:
             async with asyncio.timeout(STARTED):
                 await self._started()
         except BaseException:
-            self._process.kill()  # nobody else would: it has no addresses yet
+            with suppress(ProcessLookupError):
+                self._process.kill()  # nobody else would: it has no addresses yet
             raise
         self._reading = asyncio.create_task(self._read())
 

@@ -1,9 +1,11 @@
 """OPC UA clients that were away, or read nothing for a while: they are told what is so now, and nothing old as new."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from asyncua import Client
 from ocpp.v16 import call
 
@@ -11,7 +13,6 @@ from tests.e2e.parties import WAIT, Station, connected, hmi
 
 STATE = "CP001.Connector1.Status.StateText"
 STATUSES = ("Preparing", "Charging", "SuspendedEV", "Finishing", "Faulted") * 20
-BEGUN = datetime.now(UTC).replace(microsecond=0)
 
 
 class Told:
@@ -40,17 +41,22 @@ class Told:
                 await self._came.wait()
 
 
-def at(number: int) -> datetime:
-    """When the status of this number began."""
-    return BEGUN - timedelta(seconds=100 - number)
+@pytest.fixture
+def tell() -> Callable[[Station, int, str], Awaitable[tuple[str, datetime]]]:
+    """Has a station send a status; what it says, and when that began: the status of each number a second later."""
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=100)
+
+    async def told(station: Station, number: int, status: str) -> tuple[str, datetime]:
+        begun = first + timedelta(seconds=number)
+        await station.call(call.StatusNotification(1, "NoError", status, timestamp=begun.isoformat()))
+        return status, begun
+
+    return told
 
 
-async def tell(station: Station, number: int, status: str) -> tuple[str, datetime]:
-    await station.call(call.StatusNotification(1, "NoError", status, timestamp=at(number).isoformat()))
-    return status, at(number)
-
-
-async def test_a_client_that_reads_nothing_for_a_while_is_told_states_in_order_with_their_own_times(program) -> None:
+async def test_a_client_that_reads_nothing_for_a_while_is_told_states_in_order_with_their_own_times(
+    program, tell
+) -> None:
     """U30: and of a queue of one it is told the last one."""
     one, many = Told(), Told()
     async with connected(program.ocpp) as station, hmi(program.opcua) as other, Client(program.opcua, WAIT) as client:
@@ -72,7 +78,7 @@ async def test_a_client_that_reads_nothing_for_a_while_is_told_states_in_order_w
     assert one.seen[-1] == said[-1]
 
 
-async def test_a_client_that_comes_back_is_told_the_present_state_and_nothing_of_before(program) -> None:
+async def test_a_client_that_comes_back_is_told_the_present_state_and_nothing_of_before(program, tell) -> None:
     """U30"""
     async with connected(program.ocpp) as station, hmi(program.opcua) as other:
         await station.call(call.BootNotification("Model", "Vendor"))

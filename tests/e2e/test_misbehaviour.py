@@ -185,6 +185,10 @@ async def errors(client: Hmi) -> int:
     return int(await client.value("Bridge.HandlerErrors"))
 
 
+def _is_counted(more: int, case: str) -> bool:
+    return more >= 1 if case in SPOILS else more == 1
+
+
 @pytest.mark.parametrize("case", CASES)
 async def test_the_station_is_answered_once_in_time_and_the_other_meanwhile(program: Program, case: str) -> None:
     """H01, H02, H03, H04, H05, H10, H12, and H07: what comes late goes nowhere."""
@@ -196,8 +200,8 @@ async def test_the_station_is_answered_once_in_time_and_the_other_meanwhile(prog
         assert await asked == "last"
         assert await bad.rest() == []
         if fails:
-            await client.until("Bridge.HandlerErrors", before + 1)
-            assert await client.value("Bridge.Handlers.site.Errors") == before + 1
+            for path in ("Bridge.HandlerErrors", "Bridge.Handlers.site.Errors"):
+                await client.until_that(path, lambda found: _is_counted(found.Value.Value - before, case))
             assert "site.py" in await client.value("Bridge.LastHandlerError")
         assert await good.authorize() == "good"
         assert await errors(client) == before + fails

@@ -68,6 +68,7 @@ async def test_an_old_ring_goes_when_there_is_much_more_memory_than_there_was(co
     turn(collector)
     assert gone() is not None
     monkeypatch.setattr(garbage, "GROWN", 0.5)  # as if it were
+    monkeypatch.setattr(garbage, "USUAL", 10**12)
     turn(collector)
     assert gone() is not None  # but no more than stations may have
     monkeypatch.setattr(garbage, "USUAL", 1)

@@ -380,8 +380,8 @@ async def test_a_process_that_reads_nothing_stops_nobody(tmp_path: Path) -> None
         pid = int(await said(runner, "pid") or 0)
         os.kill(pid, signal.SIGSTOP)
         answers = await asyncio.gather(*(said(runner, "pid") for _ in range(3)))
-        assert len(set(answers)) == 1
-        assert answers[0] != str(pid)
+        assert None not in answers
+        assert str(pid) not in answers
 
 
 @pytest.mark.usefixtures("patient")
@@ -701,17 +701,22 @@ async def test_a_request_that_may_end_the_process_waits_until_there_is_a_spare_o
 
 @pytest.mark.usefixtures("patient")
 async def test_a_crowd_that_ends_the_process_with_each_request_costs_nobody_else_an_answer(tmp_path: Path) -> None:
-    """Those that waited behind the first one wait on, one after the other, until there is a spare process."""
+    """Those that waited behind the first one wait on, one after the other, until there is a spare process. Only who was
+    in it together with the first one may be answered without it.
+    """
     write(tmp_path, BAD.format(does="os._exit(1)"))
     why: list[str] = []
+    others: list[Any] = []
     async with running(tmp_path, replaced=why.append) as runner:
         await spare(runner)
         await said(runner, "x")
         crowd = asyncio.gather(*(runner.ask("authorize", request("x", f"BAD{number}")) for number in range(10)))
         while not crowd.done():
-            assert await said(runner, "x")
+            others.append(await runner.ask("authorize", request("x")))
         assert await crowd == [None] * 10
-        assert runner.errors == 10
+        lost = others.count(None)
+        assert lost <= 1
+        assert runner.errors == 10 + lost
         assert len(why) == 10
 
 
