@@ -2,8 +2,8 @@
 stations, and it reckons with what is made less what goes, so that where values take the place of others the young
 objects become a hundred thousand before it looks at them.
 
-Here they are looked through twenty times a second. What has grown old hardly ever is: nothing that comes and goes
-leaves rings of objects (tests/unit/test_rings.py).
+Here they are looked through four times a second, and twenty times while there are more and more of them. What has
+grown old hardly ever is: nothing that comes and goes leaves rings of objects (tests/unit/test_rings.py).
 """
 
 import asyncio
@@ -15,8 +15,13 @@ import structlog
 
 log = structlog.get_logger()
 
-YOUNG_FOR = 0.05
-"""s. What lives longer is frozen: it goes when nothing refers to it any more."""
+BEAT = 0.05
+"""s."""
+YOUNG_FOR = 5
+"""Beats. What lives longer is frozen: it goes when nothing refers to it any more. With less of them a thousand busy
+stations would have their last telegrams looked through before the next ones take their places."""
+MANY = 3_000
+"""Objects by which the young may grow until they are looked through at the next beat."""
 LOOK_EVERY = 60
 """Turns from one look at the memory to the next."""
 GROWN = 2.0
@@ -33,6 +38,7 @@ class Garbage:
         self._was_enabled = gc.isenabled()
         self._timer: asyncio.TimerHandle | None = None
         self._turns = 0
+        self._beats = 0
         self._lives = 0  # blocks that were left when everything was looked through
 
     def start(self) -> None:
@@ -62,11 +68,14 @@ class Garbage:
             gc.enable()
 
     def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(YOUNG_FOR, self._look)
+        self._timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
-    def _look(self) -> None:
-        gc.collect(0)
-        gc.freeze()
+    def _beat(self) -> None:
+        self._beats += 1
+        if self._beats >= YOUNG_FOR or gc.get_count()[0] > MANY:
+            self._beats = 0
+            gc.collect(0)
+            gc.freeze()
         self._wait()
 
     def _collect(self) -> None:

@@ -7,7 +7,7 @@ import weakref
 import pytest
 
 from bridge import garbage
-from bridge.garbage import LOOK_EVERY, YOUNG_FOR, Garbage
+from bridge.garbage import BEAT, LOOK_EVERY, Garbage
 
 
 class Thing:
@@ -33,7 +33,7 @@ def ring() -> "weakref.ref[Thing]":
 
 async def is_passed_over(thing: object) -> None:
     while any(other is thing for other in gc.get_objects()):  # noqa: ASYNC110 - the collector tells nobody
-        await asyncio.sleep(YOUNG_FOR)
+        await asyncio.sleep(BEAT)
 
 
 async def old_ring() -> "weakref.ref[Thing]":
@@ -60,7 +60,7 @@ async def test_a_ring_that_was_made_and_dropped_goes(collector):
     gone = ring()
     async with asyncio.timeout(30):
         while gone() is not None:  # noqa: ASYNC110 - likewise
-            await asyncio.sleep(YOUNG_FOR)
+            await asyncio.sleep(BEAT)
 
 
 async def test_an_old_ring_goes_when_there_is_much_more_memory_than_there_was(collector, monkeypatch):

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from bridge.ocpp.outbox import TOGETHER, Outbox
+from bridge.ocpp.outbox import FEW, TOGETHER, Outbox
 
 
 class Wire:
@@ -89,3 +89,44 @@ async def test_closed_connections_are_passed_over(wire, history):
     closed.closing = True
     await turn()
     assert history == [b"kept"]
+
+
+@pytest.fixture
+def rests(monkeypatch, history) -> Callable[[], int]:
+    """How often the program has rested; its clock stands still."""
+    monkeypatch.setattr("bridge.ocpp.outbox.time.monotonic", lambda: 1.0)
+    monkeypatch.setattr("bridge.ocpp.outbox.time.sleep", lambda seconds: history.append("rest"))
+    return lambda: history.count("rest")
+
+
+async def sent(outbox: Outbox, *wires: asyncio.Transport) -> None:
+    """A turn in which these are sent something, and the next ones."""
+    for wire in wires:
+        outbox.write(wire, b"x")
+    for _ in range(3):
+        await turn()
+
+
+async def test_turns_with_little_to_send_that_follow_each_other_are_rested_between(history, rests):
+    outbox = Outbox()
+    wires = [cast("asyncio.Transport", Wire(history)) for _ in range(FEW + 1)]
+    outbox._ended = -1.0  # long ago
+    await sent(outbox, wires[0])
+    assert rests() == 0
+    await sent(outbox, wires[1])
+    assert history == [b"x", b"x", "rest"]
+    await sent(outbox, wires[1])  # it was waiting for nothing but its answer
+    await sent(outbox, *wires)
+    assert rests() == 1
+
+
+async def test_what_is_to_be_sent_meanwhile_is_not_kept_waiting(history, rests):
+    outbox = Outbox()
+    one, other = (cast("asyncio.Transport", Wire(history)) for _ in range(2))
+    await sent(outbox, one)
+    outbox.write(other, b"y")
+    await turn()
+    outbox.write(one, b"z")
+    await turn()
+    await turn()
+    assert (rests(), history) == (1, [b"x", b"y", b"z", "rest"])
