@@ -4,6 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import structlog
+
+log = structlog.get_logger()
+
 TOGETHER = 64
 """Messages that go out together at most: the first of them waits for what the others cost, some milliseconds."""
 
@@ -52,8 +56,10 @@ class Outbox:
         writes, before, again = self._writes, self._ended, self._first
         self.flush()
         self._ended = time.monotonic()
-        self._first = writes[0][0] if writes else None
-        if 0 < len(writes) <= FEW and self._ended - before < REST and self._first is not again:
+        if not writes:
+            return
+        self._first = writes[0][0]
+        if len(writes) <= FEW and self._ended - before < REST and self._first is not again:
             asyncio.get_running_loop().call_soon(self._rest)
 
     def _rest(self) -> None:
@@ -69,4 +75,7 @@ class Outbox:
             if not transport.is_closing():
                 transport.write(data)
         for work, arguments in after:
-            work(*arguments)
+            try:
+                work(*arguments)
+            except Exception:  # the others' messages have been answered too, and are to be shown
+                log.exception("tree.failed")

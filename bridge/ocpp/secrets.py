@@ -43,8 +43,10 @@ _VALUES = frozenset({"actualvalue", "attributevalue", "value"})
 _ATTRIBUTES = frozenset({"variableattribute", "variablemonitoring"})
 _KINDS = ("Actual", "Target", "MinSet", "MaxSet")
 #: the password in a URL such as ftp://user:password@host (RFC 3986 §3.2.1); one with a / in it, which may not stand
-#: there and does, is told from host:port
-_PASSWORD = re.compile(r"(?<=://)(?P<user>[^/?#\s:@\[]*:)([^/?#\s]*(?=@)|(?!\d*(?:[/?#\s]|$))\S*(?=@))")
+#: there and does, is told from host:port. Lengths have an end: who sends a megabyte of them must not hold us up
+_PASSWORD = re.compile(
+    r"(?<=://)(?P<user>[^/?#\s:@\[]{0,200}:)([^/?#\s]{0,200}(?=@)|(?!\d{0,9}(?:[/?#\s]|$))\S{0,200}(?=@))"
+)
 #: what stands alone for both is a token on the web, and a user's name elsewhere
 _WEB_TOKEN = re.compile(r"(?P<scheme>\b(?:https?|wss?)://)[^/?#\s:@]+(?=@)", re.IGNORECASE)
 _QUERY = re.compile(r"(?P<name>[?&;#](?P<word>[^=&;#\s]{1,100})=)[^&;#\s\"']+")

@@ -16,6 +16,7 @@ from bridge.ocpp.typed import CallDecoder, moment
 
 MAX_SHAPES = 1_000  # that are remembered; a fleet has some dozens
 MAX_SAMPLES = 100  # of a telegram that is remembered: 22 measurands, of three phases where there are any
+MAX_TEXT = 32_000  # characters of a message of which that is remembered which others may be like
 
 # No text has an escape in it, so that every quote begins or ends one.
 _TEXT = r'[^"\\\x00-\x1f]'
@@ -76,7 +77,9 @@ def telegram_decoder(decode: CallDecoder) -> CallDecoder:
         kinds = shapes.get(shape := tuple(parts[::2]))
         if kinds is None:
             call = _decoded(decode(text), text, known)
-            if "\\" not in text and text.endswith(_END):
+            # A key that comes twice makes more values than samples, or a second array.
+            as_many = len(call[3].kinds) == len(parts) // 2
+            if as_many and "\\" not in text and text.endswith(_END) and len(text) <= MAX_TEXT:
                 _bound(shapes)[shape] = call[3].kinds
             return call
         number = None if transaction is None else int(transaction)

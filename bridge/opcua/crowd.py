@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Protocol, TypeVar
 
-SILENT = 60.0  # s without a request, after which a client may be taken for dead where another one needs the place
+SILENT = 600.0  # s without a request, after which a client may be taken for dead where another one needs the place
 UNREACHABLE = 60  # s, after which the kernel ends a connection to a machine that does not answer
 
 

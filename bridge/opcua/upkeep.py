@@ -81,8 +81,8 @@ class Upkeep:
             state = self._files()
             if state == self._state:
                 return identity
-            self._state = state
             found = read_identity(self._folder)
+            self._state = state
         except (OSError, ValueError) as error:
             self._is_not_taken(str(error))
             return identity

@@ -110,6 +110,7 @@ class Calls:
                 self._peer.expire(outgoing.id)
                 if future.done() and not future.cancelled():
                     future.exception()  # seen, though nobody may have come as far as to await it
+                del future  # its exception refers to this frame: a ring, which nobody looks for
 
     def settle(self, message_id: str, result: dict[str, Any] | CallFailed) -> None:
         """The station has answered."""

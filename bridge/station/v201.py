@@ -19,7 +19,7 @@ from bridge.api import (
     StartTransactionRequest,
     StopTransactionRequest,
 )
-from bridge.errors import OcppError
+from bridge.errors import OcppError, StoreError
 from bridge.ocpp.secrets import masked
 from bridge.ocpp.versions import VERSIONS
 from bridge.points.tree import Group
@@ -161,8 +161,13 @@ async def transaction_event(
     taken.state.unheard = False
     if taken.closed:
         await lost.close_older(context, known, taken)
-    answer = await _answer_token(context, known, event, taken, payload, stored=stored)
     at = known.points.connectors.get(taken.state.at)
+    try:
+        answer = await _answer_token(context, known, event, taken, payload, stored=stored)
+    except StoreError:
+        if at is not None and taken.kind != "repeated":  # which it is when it comes again
+            charges.show(context, known, memory, at, event, taken, [])
+        raise
     log.info(
         "transaction.event",
         station=known.id,

@@ -137,7 +137,7 @@ def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
 def _put_stop(db: Database, before: Transaction, stop: TransactionStop) -> Transaction:
     db.execute(
         "UPDATE transactions SET stop_time = ?, stop_timestamp = ?, meter_stop = ?, reason = ?, "
-        "stop_id_tag = ?, stop_data = ?, stop_received = ?, stop_named = ? WHERE id = ?",
+        "stop_id_tag = ?, stop_data = ?, stop_received = ?, stop_named = ?, stop_authorization = NULL WHERE id = ?",
         (
             stop.stop_time,
             stop.stop_timestamp,
@@ -157,6 +157,7 @@ def _put_stop(db: Database, before: Transaction, stop: TransactionStop) -> Trans
         reason=stop.reason,
         stop_id_tag=stop.id_tag,
         stop_received=stop.received,
+        stop_authorization=None,  # it was another stop's
     )
 
 

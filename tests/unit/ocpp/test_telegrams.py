@@ -143,3 +143,27 @@ def test_any_number_of_kinds_is_read(decode):
     for number in range(MAX_SHAPES + 2):
         samples = [{"value": "1", "measurand": "Voltage", "phase": f"L{1 + (number >> bit & 1)}"} for bit in range(10)]
         assert plain(decode(text_of(samples))) == plain(decode(text_of(samples))) == plain(parsed(text_of(samples)))
+
+
+TWICE = [
+    text_of([{"value": "20", "measurand": "Voltage"}, {"value": "7"}]).replace('"20"', '"10","value":"20"'),
+    text_of().replace(
+        "}]}]", '}]}],"connectorId":2,"meterValue":[{"timestamp":"' + NOON + '","sampledValue":[{"value":"3"}]}]'
+    ),
+]
+
+
+@pytest.mark.parametrize("text", TWICE)
+def test_of_two_equal_keys_the_last_one_counts_also_the_second_time(text):
+    decode = telegram_decoder(PARSE)
+    first = told(decode, text)
+    other = text.replace('"m1"', '"m2"')
+    assert plain(told(decode, other)) == plain(parsed(other))
+    assert plain(told(decode, text)) == plain(first)
+
+
+def test_a_long_text_is_not_remembered():
+    """However often a key is written, which all count but for the last one."""
+    decode, text = telegram_decoder(PARSE), text_of().replace('"unit":"V"', ",".join(['"unit":"V"'] * 20_000))
+    assert plain(decode(text)) == plain(decode(text))
+    assert decode(text)[3].texts == ["1234.5", "230", "7"]

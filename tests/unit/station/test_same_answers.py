@@ -2,6 +2,8 @@
 
 import pytest
 
+from bridge.errors import StoreError
+from bridge.store.records import TransactionStart
 from bridge.store.store import Store
 from tests.unit.station.rig import ask, at
 from tests.unit.station.test_store_trouble import BOOT_2, BOOT_16, START_16, STARTED_2, refused
@@ -71,3 +73,38 @@ async def test_a_decision_that_could_not_be_stored_is_not_told_and_made_again(st
         assert rig.value("CP1.Connector1.Transaction.Active") is False
     with Store.peek(start.path) as reader:
         assert [one.meter_stop for one in reader.transactions()] == [9.0]
+
+
+async def test_a_start_that_came_to_the_disk_after_it_was_refused_is_shown_when_it_comes_again(start, monkeypatch):
+    """D06: the disk answered when nobody waited for it any more."""
+    rig = await start()
+    store = rig.store.start_transaction
+
+    async def too_late(begun: TransactionStart) -> None:
+        await store(begun)
+        raise StoreError("the disk does not answer")
+
+    async with rig.socket() as socket:
+        await ask(socket, [2, "b", "BootNotification", BOOT_16])
+        with monkeypatch.context() as silent:
+            silent.setattr(rig.store, "start_transaction", too_late)
+            assert (await ask(socket, [2, "S", "StartTransaction", START_16]))[:3] == [4, "S", "InternalError"]
+        assert (await ask(socket, [2, "R", "StartTransaction", START_16]))[2]["transactionId"] == 1
+        await ask(socket, [2, "h", "Heartbeat", {}])
+        assert rig.value("CP1.Connector1.Transaction.Active") is True
+        assert rig.value("CP1.Connector1.Transaction.Id") == "1"
+
+
+async def test_an_event_whose_answer_could_not_be_stored_is_shown_though_it_comes_again(start, monkeypatch):
+    """D06: the event itself had been stored."""
+    rig = await start(DECIDES.format("first"), ocpp=CONFIG)
+    async with rig.socket(subprotocols=["ocpp2.0.1"]) as socket:
+        await ask(socket, [2, "b", "BootNotification", BOOT_2])
+        await ask(socket, [2, "S", "TransactionEvent", STARTED])
+        with monkeypatch.context() as full:
+            full.setattr(rig.store, "answer_event", refused)
+            assert (await ask(socket, [2, "E", "TransactionEvent", ENDED]))[:3] == [4, "E", "InternalError"]
+        answer = await ask(socket, [2, "F", "TransactionEvent", ENDED])
+        assert answer[2]["idTokenInfo"]["groupIdToken"]["idToken"] == "first"
+        await ask(socket, [2, "h", "Heartbeat", {}])
+        assert rig.value("CP1.Connector1.Transaction.Active") is False
