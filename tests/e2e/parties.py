@@ -55,8 +55,9 @@ class Program:
             async with asyncio.timeout(STARTED):
                 await self._started()
         except BaseException:
+            # Nobody else would: it has no addresses yet. Not by `kill`, which takes the exit code of one that has ended.
             with suppress(ProcessLookupError):
-                self._process.kill()  # nobody else would: it has no addresses yet
+                os.kill(self._process.pid, signal.SIGKILL)
             raise
         self._reading = asyncio.create_task(self._read())
 
