@@ -55,7 +55,7 @@ class Program:
             async with asyncio.timeout(STARTED):
                 await self._started()
         except BaseException:
-            # Nobody else would: it has no addresses yet. Not by `kill`, which takes the exit code of one that has ended.
+            # Nobody else would: it has no addresses yet. Not by `kill`: it takes the exit code of one that has ended.
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
             raise

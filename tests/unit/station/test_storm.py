@@ -11,8 +11,8 @@ BOOT = json.dumps([2, "1", "BootNotification", {"chargePointVendor": "V", "charg
 
 
 async def test_boots_are_answered_in_order_of_arrival(rig, monkeypatch):
-    """Of stations that are all new: each has to be written to the disk first. Where one turn of the loop has no time for
-    all of them, those that come in the next one may be answered before the last of it.
+    """Of stations that are all new: each has to be written to the disk first. Where one turn of the loop has no time
+    for all of them, those that come in the next one may be answered before the last of it.
     """
     monkeypatch.setattr("bridge.ocpp.turns.DIRECT", 60.0)
     answered: list[str] = []
