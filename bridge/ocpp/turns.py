@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from time import thread_time
 
 DIRECT = 0.05
@@ -31,27 +32,33 @@ class Later:
 
 
 class Few:
-    """What takes long in turns that are still to come, where no look at the clock helps: `most` in each."""
+    """What is done in turns that are to come, in each of them `most` and no more than `seconds` of CPU."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: float = inf, seconds: float = inf) -> None:
         self._most = most
+        self._seconds = seconds
         self._waiting: deque[Later] = deque()
+        self._is_coming = False  # the turn of what waits
 
     def later(self, work: Callable[[], None]) -> Later:
         """Calls `work` in one of the next turns; who came first has the first."""
-        if not self._waiting:
+        if not self._is_coming:
+            self._is_coming = True
             asyncio.get_running_loop().call_soon(self._go_on)
         waiting = Later(work)
         self._waiting.append(waiting)
         return waiting
 
     def _go_on(self) -> None:
+        end, left = thread_time() + self._seconds, min(len(self._waiting), self._most)
         try:
-            for _ in range(min(len(self._waiting), self._most)):
+            while left and thread_time() < end:
+                left -= 1
                 if (work := self._waiting.popleft().work) is not None:
                     work()
         finally:  # whatever one of them has raised
-            if self._waiting:
+            self._is_coming = bool(self._waiting)
+            if self._is_coming:
                 asyncio.get_running_loop().call_soon(self._go_on)
 
 
@@ -66,8 +73,7 @@ class Turns:
         self._taken = 0  # pieces of data, in this turn
         self._until = 0.0
         self._is_full = False
-        self._waiting: deque[Later] = deque()
-        self._is_coming = False  # the turn of what waits
+        self._waiting = Few(seconds=WAITED)
         self.handshakes = Few(BEGUN)
         self.ends = Few(ENDED)
 
@@ -87,21 +93,4 @@ class Turns:
 
     def later(self, work: Callable[[], None]) -> Later:
         """Calls `work` in one of the next turns; who came first has the first."""
-        if not self._is_coming:
-            self._is_coming = True
-            asyncio.get_running_loop().call_soon(self._go_on)
-        waiting = Later(work)
-        self._waiting.append(waiting)
-        return waiting
-
-    def _go_on(self) -> None:
-        end, left = thread_time() + WAITED, len(self._waiting)
-        try:
-            while left and thread_time() < end:
-                left -= 1
-                if (work := self._waiting.popleft().work) is not None:
-                    work()
-        finally:  # whatever one of them has raised
-            self._is_coming = bool(self._waiting)
-            if self._is_coming:
-                asyncio.get_running_loop().call_soon(self._go_on)
+        return self._waiting.later(work)
