@@ -73,7 +73,7 @@ async def begin(
         (number, authorization), repeated = before, True
     overtaken: Running | None = None
     # One that came to the disk after we had given up waiting for it has come before, and is shown nowhere yet.
-    unheard = repeated and number not in known.running and _is_open(context, number)
+    unheard = repeated and number not in known.running and context.store.runs(number)
     if not repeated or unheard:
         overtaken = _lose_overtaken(known, group, start.start_time)
         begun = Running(
@@ -109,10 +109,6 @@ async def begin(
 
     doubt = _not_whole("meterStart", start.meter_start)
     return Begun(number, authorization, running is not None, show, doubt)
-
-
-def _is_open(context: Context, number: int) -> bool:
-    return any(found.id == number and not found.lost for found in context.store.load_open_transactions())
 
 
 def own_start(start_time: float, received: float) -> float:

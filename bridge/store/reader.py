@@ -76,6 +76,10 @@ class Reader:
         """The newest transaction of each connector that has ended."""
         return transactions.last_ended(self._db)
 
+    def runs(self, number: int) -> bool:
+        """Whether a transaction has begun and neither ended nor been lost."""
+        return transactions.runs(self._db, number)
+
     def find_start(self, key: StartKey) -> tuple[int, dict[str, Any]] | None:
         """Id and authorization of the transaction that this StartTransaction has begun, or None."""
         return transactions.find_start(self._db, key)

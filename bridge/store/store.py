@@ -253,6 +253,11 @@ class Store:
         with self._reads.of("starts"):
             return self._reader.find_start((station, connector, id_tag, start_timestamp, meter_start))
 
+    def runs(self, number: int) -> bool:
+        """Whether a transaction has begun and neither ended nor been lost. Reads what is on disk. Raises StoreError."""
+        with self._reads.of("starts"):
+            return self._reader.runs(number)
+
     async def stop_transaction(self, stop: TransactionStop) -> Transaction | None:
         """Store a stop durably and return the transaction as it was stopped the first time.
 

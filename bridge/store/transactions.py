@@ -222,6 +222,11 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
     )
 
 
+def runs(db: Database, number: int) -> bool:
+    sql = "SELECT 1 FROM transactions WHERE id = ? AND stop_time IS NULL AND lost IS NULL"
+    return db.conn.execute(sql, (number,)).fetchone() is not None
+
+
 def open_transactions(db: Database) -> Iterator[Transaction]:
     return map(_transaction, select(db, _TRANSACTIONS + "WHERE stop_time IS NULL ORDER BY id"))
 
