@@ -61,6 +61,18 @@ class Program:
             raise
         self._reading = asyncio.create_task(self._read())
 
+    async def command(self, *arguments: str, stdin: str = "") -> str:
+        """What another command of the program prints, for the same project."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", self.code, *arguments, "--project", str(self.project)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate(stdin.encode())
+        assert process.returncode == 0, err.decode()
+        return out.decode()
+
     async def _started(self) -> None:
         while not (self.ocpp and self.opcua):
             line = await self._line()

@@ -1,7 +1,6 @@
 """Users, roles and the audit trail of a program that runs, through its own commands."""
 
 import asyncio
-import sys
 from typing import Any
 
 import pytest
@@ -10,18 +9,6 @@ from asyncua import Client, ua
 from tests.e2e.parties import WAIT
 
 CONFIG = 'anonymous = "none"\nplain_passwords = true'
-
-
-async def command(program: Any, *arguments: str, stdin: str = "") -> str:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program.code, *arguments, "--project", str(program.project)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate(stdin.encode())
-    assert process.returncode == 0, out.decode()
-    return out.decode()
 
 
 def client(program: Any, user: str = "") -> Client:
@@ -54,7 +41,7 @@ async def test_users_come_and_go_while_it_runs_and_what_they_do_is_noted(run):
     with pytest.raises(ua.UaError):
         await client(program).connect()
     for name, role in (("olga", "operator"), ("otto", "observer")):
-        await command(program, "user", "add", name, "--role", role, "--stdin", stdin=f"secret of {name}\n")
+        await program.command("user", "add", name, "--role", role, "--stdin", stdin=f"secret of {name}\n")
     for name in ("olga", "otto"):
         await until(program, name, True)
     interval = ua.DataValue(ua.Variant(77, ua.VariantType.Int32))
@@ -63,11 +50,11 @@ async def test_users_come_and_go_while_it_runs_and_what_they_do_is_noted(run):
             item = ua.WriteValue(ua.NodeId("CP1.Config.HeartbeatInterval", 2), ua.AttributeIds.Value, None, interval)
             (code,) = await made.uaclient.write(ua.WriteParameters([item]))
             assert code.name == expected
-    trail = await command(program, "audit", "--format", "csv")
+    trail = await program.command("audit", "--format", "csv")
     assert ",olga,operator,127.0.0.1," in trail
     assert "write,CP1.Config.HeartbeatInterval,77,Good" in trail
     assert "write,CP1.Config.HeartbeatInterval,,BadUserAccessDenied" in trail
     assert "secret" not in trail
     assert "secret" not in "\n".join(program.lines)
-    await command(program, "user", "remove", "olga")
+    await program.command("user", "remove", "olga")
     await until(program, "olga", False)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import ssl
-import sys
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -20,19 +19,6 @@ from tests.e2e.parties import WAIT, Program, hmi
 
 COMMAND = "CP1.Commands.ChangeConfiguration"
 FIRST = "the first password"
-
-
-async def cli(program: Program, *arguments: str, stdin: str = "") -> str:
-    """What a command of the program prints."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program.code, *arguments, "--project", str(program.project)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate(stdin.encode())
-    assert process.returncode == 0, err.decode()
-    return out.decode()
 
 
 def basic(password: str) -> dict[str, str]:
@@ -110,7 +96,7 @@ async def test_a_kill_during_a_change_of_the_password_locks_the_station_out_neve
 ) -> None:
     """J11: kill -9 at every step, one after the other on the same store."""
     program = run(ocpp="security_profile = 1")
-    await cli(program, "stations", "password", "CP1", "--stdin", stdin=f"{FIRST}\n")
+    await program.command("stations", "password", "CP1", "--stdin", stdin=f"{FIRST}\n")
     await program.start()
     charger = Charger(answers)
     for number, moment in enumerate(MOMENTS):
@@ -204,7 +190,7 @@ async def test_certificates_and_authorities_are_replaced_and_revoked_without_a_r
     assert first
     assert await site.server("CP2", one) == ""
 
-    await cli(site.program, "pki", "revoke", "CP1")
+    await site.program.command("pki", "revoke", "CP1")
     await until(lambda: site.server("CP1", one), lambda found: not found)
     assert await site.server("CP2", two) == first
 
