@@ -29,6 +29,10 @@ class Behind:
             waiting.move_to_end(key)
         self._trim(waiting)
 
+    def get(self, kind: Kind, key: Hashable) -> Any:
+        """The record of this key that waits, or None."""
+        return self._waiting[kind.name].get(key)
+
     def discard(self, kind: Kind, key: Hashable) -> None:
         """Forget a record that something newer replaces."""
         self._waiting[kind.name].pop(key, None)

@@ -241,7 +241,8 @@ class Store:
 
         A repeated StartTransaction gets the id and the authorization of the first one.
         """
-        return await self._writer.submit(partial(transactions.start_transaction, start=start))
+        work = partial(transactions.start_transaction, start=start)
+        return await self._writer.submit(work, needs=(rows.STATION, start.station))
 
     def find_start(
         self, station: str, connector: str, id_tag: str, start_timestamp: str, meter_start: float
@@ -291,7 +292,8 @@ class Store:
 
     async def put_event(self, event: EventRecord) -> bool:
         """Store an event of a 2.x transaction durably. False: the same event has been stored before."""
-        return await self._writer.submit(partial(events.put_event, event=event))
+        work = partial(events.put_event, event=event)
+        return await self._writer.submit(work, needs=(rows.STATION, event.station))
 
     async def answer_event(self, station: str, transaction: str, digest: str, answer: dict[str, Any]) -> None:
         """Note durably what an event of a 2.x transaction is going to be answered."""

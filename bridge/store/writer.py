@@ -11,8 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -60,6 +61,12 @@ class _Job:
         self.future.set_exception(failure)
 
 
+def _with_record(kind: Kind, record: Any, work: Callable[[Database], T], db: Database) -> T:
+    with suppress(sqlite3.IntegrityError):  # said when it is written by itself
+        db.execute(kind.sql, kind.row(record))
+    return work(db)
+
+
 def _settle(jobs: Sequence[_Job]) -> None:
     """Who waits for them goes on in the next turn of the loop: a few at a time, or all others would wait."""
     for job in jobs[:SETTLED_AT_ONCE]:
@@ -100,15 +107,21 @@ class Writer:
         self._thread.start()
 
     def submit(
-        self, work: Callable[[Database], T], replaces: Iterable[tuple[Kind, Hashable]] = ()
+        self,
+        work: Callable[[Database], T],
+        replaces: Iterable[tuple[Kind, Hashable]] = (),
+        needs: tuple[Kind, Hashable] | None = None,
     ) -> asyncio.Future[T]:
         """Run `work` in the next commit; the future has its result once that is on disk, or a StoreError.
 
-        `replaces` are records that would otherwise be written later, over what `work` writes.
+        `replaces` are records that would otherwise be written later, over what `work` writes. `needs` is one without
+        which what `work` writes has no owner: if it still waits, it is written with it.
         """
         loop = asyncio.get_running_loop()
         job = _Job(work, loop.create_future())
         with self._wake:
+            if needs is not None and (record := self._behind.get(*needs)) is not None:
+                job.work = partial(_with_record, needs[0], record, work)
             if self._closing:
                 raise StoreError("the store is closed")
             if self.is_silent:

@@ -6,6 +6,12 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from bridge.store import Store
+from tests.unit.store.helpers import start, station
+from tests.unit.store.test_events import event
+
 PROGRAM = """
 import asyncio, sys
 from bridge.store import Store
@@ -58,3 +64,19 @@ async def test_all_acknowledged_rows_are_there_after_kill_9(path):
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             stored = set(connection.execute("SELECT id, station, start_timestamp FROM transactions"))
         assert acknowledged <= stored
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+async def test_a_transaction_is_never_there_without_its_station(path, rows, version):
+    """D02: a station that charges within its first second is not written yet, but for that."""
+    store = Store.open(path, flush_interval=3600.0)
+    store.put_station_soon(station(id="CP1", name="CP1", version=version))
+    store.put_station_soon(station(id="CP2", name="CP2"))
+    assert rows("SELECT id FROM stations") == []
+    if version == "1.6":
+        await store.start_transaction(start(station="CP1"))
+    else:
+        await store.put_event(event(station="CP1"))
+    assert rows("SELECT id, version FROM stations") == [("CP1", version)]
+    await store.close()
+    assert sorted(rows("SELECT id FROM stations")) == [("CP1",), ("CP2",)]
