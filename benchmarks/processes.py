@@ -145,7 +145,11 @@ def bridge(settings: Mapping[str, str] | None = None) -> Iterator[RunningBridge]
 
 @contextmanager
 def bridge_of(
-    folder: Path, ocpp: int, opcua: int, settings: Mapping[str, str] | None = None
+    folder: Path,
+    ocpp: int,
+    opcua: int,
+    settings: Mapping[str, str] | None = None,
+    program: Sequence[str] = PROGRAM,
 ) -> Iterator[RunningBridge]:
     """A bridge of a project folder on these ports; its log lies beside the folder."""
     log = folder.with_name("bridge.jsonl")
@@ -159,7 +163,7 @@ def bridge_of(
     }
     with log.open("w", encoding="utf-8") as output:
         options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "env": environment}
-        with running([*PROGRAM, "run", "--project", str(folder)], **options) as process:
+        with running([*program, "run", "--project", str(folder)], **options) as process:
             _wait_until_started(process, log)
             yield RunningBridge(process, f"ws://127.0.0.1:{ocpp}/ocpp/", endpoint, log)
 

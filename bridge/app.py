@@ -6,7 +6,7 @@ import gc
 import itertools
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import structlog
 
@@ -48,7 +48,7 @@ TICK = 1.0  # s
 #: s of a stop that each part may take, which has ended long before when all is well; then the others have their turn.
 #: With the stations (ocpp.server) and the store (store.writer) it is over within ten
 COMMANDS_WITHIN, RECORDINGS_WITHIN, CLIENTS_WITHIN, SCRIPTS_WITHIN = 0.5, 0.5, 1.0, 2.0
-TICKS_TO_WRITE = 5  # from one writing of the last values to the next: that is what a power cut may lose of them
+TICKS_TO_WRITE = 10  # from one writing of the last values to the next: that is what a power cut may lose of them
 #: s; at Python's own 5 ms a busy event loop keeps the store's thread from the interpreter for seconds (measured:
 #: 2.3 s for one transaction beside a loop that spins, 8 ms with this)
 SWITCH_INTERVAL = 0.00002
@@ -136,6 +136,8 @@ class Bridge:
         self._datapoints = Datapoints(project.datapoints, table, every, self.tree, clock)
         self._pauses = Pauses()
         self._garbage = Garbage()
+        self._received = 0
+        self._failing: set[str] = set()  # parts of a tick
         self._ticking: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -181,41 +183,67 @@ class Bridge:
         await _ended("commands", self._commands.close(), COMMANDS_WITHIN)
         await _ended("clients", self.opcua.stop(), CLIENTS_WITHIN)
         await _ended("scripts", self.runner.stop(), SCRIPTS_WITHIN)
-        self.stations.stop()
-        self._last_values.flush_all()
+        for part, write in (("models", self.stations.stop), ("values", self._last_values.flush_all)):
+            with self._going_on(part):
+                write()
         await self.store.close()
         self._garbage.stop()
         log.info("bridge.stopped")
 
     async def _tick(self) -> None:
-        before = 0
         for tick in itertools.count(1):
             await asyncio.sleep(TICK)
-            try:
-                self._set(ServiceLevel=self._health.turn())  # before anything that a bad disk may stop
-                for _ in self.stations.tick(self._clock()):
+            with self._going_on("health"):
+                self._set(ServiceLevel=self._health.turn())
+            with self._going_on("stations"):
+                for _ in self.stations.tick():
                     await asyncio.sleep(0)
-                before = self._tick_once(before)
-                if tick % retention.EVERY == 1:
-                    self._context.spawn(retention.forget(self.store, self._config.store, self._clock()))
-                if tick % TICKS_TO_WRITE == 0:
+            self._tick_once()
+            if tick % retention.EVERY == 1:
+                self._context.spawn(retention.forget(self.store, self._config.store, self._clock()))
+            if tick % TICKS_TO_WRITE == 0:
+                with self._going_on("values"):
                     await self._last_values.flush(self._clock())
-            except Exception:  # whatever one second brings, the next one comes
-                log.exception("tick.failed")
 
-    def _tick_once(self, before: int) -> int:
-        """Once a second: counters, edits of another process."""
-        self._pauses.turn()
-        self._garbage.turn(len(self.stations))
-        self._admission.show()
-        self._certificates.turn()
-        self._writes.resume()
+    def _tick_once(self) -> None:
+        """Once a second: whatever one part meets, such as a disk that cannot be read, the others have their turn."""
+        parts: Mapping[str, Callable[[], None]] = {
+            "pauses": self._pauses.turn,
+            "garbage": lambda: self._garbage.turn(len(self.stations)),
+            "admission": self._admission.show,
+            "certificates": self._certificates.turn,
+            "commands": self._writes.resume,
+            "edits": self._take_edits,
+            "counters": self._count,
+        }
+        for name, part in parts.items():
+            with self._going_on(name):
+                part()
+
+    @contextlib.contextmanager
+    def _going_on(self, part: str) -> Iterator[None]:
+        """Whatever happens, what comes after it does too; it is said once, until it has gone well again."""
+        try:
+            yield
+        except Exception:
+            if part not in self._failing:
+                log.exception("bridge.part_failed", part=part)
+            self._failing.add(part)
+        else:
+            self._failing.discard(part)
+
+    def _take_edits(self) -> None:
+        """What another process has changed. What cannot be read now is asked for once more."""
         edits = self.store.poll_external()
         if edits is not None:
             self.stations.take_edits(edits)
             self._certificates.refresh()
             self.opcua.set_users(self._accounts(self._config))
+            self.store.settle_edits(edits)
+
+    def _count(self) -> None:
         received = sum(known.received for known in self.stations)
+        before, self._received = self._received, received
         self._set(
             MessagesReceived=received & 0xFFFFFFFF,
             MessagesPerSecond=(received - before) / TICK,
@@ -224,7 +252,6 @@ class Bridge:
             RecentPause=round(self._pauses.recent, 3),
             RecentDelay=round(self._pauses.delay, 3),
         )
-        return received
 
     def _accounts(self, config: Config) -> dict[str, Account]:
         """The users of OPC UA. Those in the configuration hide those of the same names in the store."""

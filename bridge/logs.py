@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import re
+import select
 import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any, Literal, TextIO, cast
@@ -26,19 +27,47 @@ _PEERS_DOING = (WebSocketException, OSError, EOFError)
 _PLAIN = re.compile(r"[\w.,:;/@%+<>\[\](){}*#-]+", re.ASCII)
 
 
-class _Output:
-    """A stream whose reader may go away and whose disk may be full: the log is lost then, and nothing else."""
+PIECE = 1_000
+"""Characters that a pipe which takes anything takes without a wait (PIPE_BUF is 4,096 bytes)."""
+PATIENCE = 100
+"""ms that the reader of the log is waited for, once; after that a line that it cannot take is lost."""
 
-    def __init__(self, file: TextIO) -> None:
+
+class _Output:
+    """A stream whose reader may go away or read no more, and whose disk may be full: the log is lost then, and nothing
+    else. To wait for it would hold up all stations, and a stop. `note` is the line that tells how many were lost.
+    """
+
+    def __init__(self, file: TextIO, note: Callable[[int], str]) -> None:
         self._file = file
+        self._note = note
+        self._lost = 0
+        self._is_whole = True  # the last line
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
-            self._file.write(text)
+        text = text if self._is_whole else f"\n{text}"
+        for start in range(0, len(text), PIECE):
+            if not self._takes_more():
+                self._lost += 1
+                self._is_whole = self._is_whole and not start
+                return
+            with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
+                self._file.write(text[start : start + PIECE])
+                self._file.flush()
+        lost, self._lost, self._is_whole = self._lost, 0, True
+        if lost:
+            self.write(self._note(lost))
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._file.flush()
+        """Nothing waits."""
+
+    def _takes_more(self) -> bool:
+        try:
+            waiting = select.poll()
+            waiting.register(self._file.fileno(), select.POLLOUT)
+            return bool(waiting.poll(0 if self._lost else PATIENCE))
+        except (AttributeError, OSError, ValueError):  # there is no such call, or it is no file
+            return True
 
 
 def configure(level: Level = "info", style: Format = "auto", file: TextIO | None = None) -> None:
@@ -46,10 +75,16 @@ def configure(level: Level = "info", style: Format = "auto", file: TextIO | None
     out = file or sys.stderr
     console = style == "console" or (style == "auto" and out.isatty())
     render: Renderer = _key_value if console else _json
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+    def note(lost: int) -> str:
+        return render(None, "", stamp(None, "", {"level": "warning", "event": "log.lines_lost", "lines": lost})) + "\n"
+
+    output = _Output(out, note)
     common: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        stamp,
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
     ]
@@ -57,13 +92,13 @@ def configure(level: Level = "info", style: Format = "auto", file: TextIO | None
         processors=[*common, render],
         # a level that is filtered out costs one empty call: debug stands on the hot path
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Output(out))),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", output)),
         cache_logger_on_first_use=True,
     )
-    _route_libraries(common, render, out)
+    _route_libraries(common, render, output)
 
 
-def _route_libraries(common: list[Any], render: Renderer, out: TextIO) -> None:
+def _route_libraries(common: list[Any], render: Renderer, out: _Output) -> None:
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

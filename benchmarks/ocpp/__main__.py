@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
-from benchmarks.ocpp import calls, fleet, servers, storm, way
+from benchmarks.ocpp import calls, crowd, fleet, servers, storm, way
 from benchmarks.ocpp.report import save, show
 from benchmarks.ocpp.servers import ALL, RPC
 from benchmarks.opcua.report import Row
@@ -19,7 +19,8 @@ BENCHMARKS: Mapping[str, tuple[str, Callable[[argparse.Namespace, Sequence[str]]
     "calls": (calls.TITLE, lambda options, names: calls.run(names, options.rounds)),
     "way": (way.TITLE, lambda options, names: way.run(names, options.rounds)),
     "fleet": (fleet.TITLE, lambda options, names: fleet.run(names, options.stations)),
-    "storm": (storm.TITLE, lambda options, names: storm.run(names, options.stations)),
+    "crowd": (crowd.TITLE, lambda options, names: crowd.run(names, options.stalls)),
+    "storm": (storm.TITLE, lambda options, names: storm.run(names, options.stations, options.spread, options.stalls)),
 }
 
 
@@ -29,6 +30,8 @@ def main() -> None:
     parser.add_argument("--servers", default=",".join(ALL), help="which of them (%(default)s)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often (%(default)s)")
     parser.add_argument("--stations", type=int, default=10_000, help="of fleet and storm (%(default)s)")
+    parser.add_argument("--spread", type=float, default=storm.SPREAD, help="s in which the storm comes (%(default)s)")
+    parser.add_argument("--stalls", action="store_true", help="tell what held the event loop, where ours is alone")
     parser.add_argument("--json", action="store_true", help="also write results.json")
     options = parser.parse_args()
     wanted = [name for name in ALL if name in options.servers.split(",")]

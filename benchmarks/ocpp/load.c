@@ -442,6 +442,8 @@ static void paced(const char *name, double seconds, double rate, double churn, d
                 if (s->state != OPEN || s->sent || s->flooding || s->left > 0) continue;
                 if (s->script != script) s->at = (int)((s - stations) * (long)script->count / station_count);
                 s->script = script, s->left = 0;
+                if (churn && !s->transaction && !strcmp(script->lines[s->at].action, "StopTransaction"))
+                    s->at = (s->at + 1) % script->count; /* it began in the middle of a session */
                 send_next(s, due);
                 break;
             }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks import npm
 from benchmarks.ocpp.generator import Generator, generator
-from benchmarks.processes import Child, RunningBridge, bridge_of, cpu_time, free_port, module, running
+from benchmarks.processes import PROGRAM, Child, RunningBridge, bridge_of, cpu_time, free_port, module, running
 from bridge.project import init
 
 OURS, OCPP, RPC = "ours", "ocpp", "ocpp-rpc"
@@ -85,8 +85,8 @@ class Project:
             yield cls(folder, free_port(), free_port())
 
     @contextmanager
-    def running(self) -> Iterator[RunningBridge]:
-        with bridge_of(self.folder, self.ocpp, self.opcua) as started:
+    def running(self, program: Sequence[str] = PROGRAM) -> Iterator[RunningBridge]:
+        with bridge_of(self.folder, self.ocpp, self.opcua, program=program) as started:
             yield started
 
 

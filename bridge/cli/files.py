@@ -11,7 +11,7 @@ from bridge.cli.access import PKI
 from bridge.config import Config
 from bridge.errors import Problem
 from bridge.ocpp.tls import TlsFiles, make_context
-from bridge.project import Project
+from bridge.project import DATAPOINTS, HANDLERS, Project
 
 SOON = timedelta(days=30)
 OPEN = "every user of this machine may read or write it; `chmod o-rwx` ends that"
@@ -73,7 +73,9 @@ def _ending(name: str, certificate: x509.Certificate, then: str) -> Iterator[Pro
 
 
 def open_files(project: Project, config: Config) -> Iterator[Problem]:
-    """Files with keys or passwords' hashes that every user of the machine may read or write, or change."""
+    """Files with keys or passwords' hashes that every user of the machine may read or write, and what the bridge does
+    that they may change: its scripts run with its rights.
+    """
     folder, store = project.state_dir, project.resolve(config.store.path)
     private = [project.resolve(key) for key in config.ocpp.tls.keys]
     private += [*(folder / PKI).rglob("*.key"), *(folder / PKI).rglob("private/*"), folder / "logins.key"]
@@ -82,15 +84,20 @@ def open_files(project: Project, config: Config) -> Iterator[Problem]:
         if _may_others(file, stat.S_IROTH | stat.S_IWOTH):
             yield Problem(str(file), "", OPEN)
     tls = config.ocpp.tls
-    trusted = (*tls.certificates, tls.client_ca, tls.crl, *config.pki.command)
-    for file in dict.fromkeys(project.resolve(name) for name in trusted if name):
+    named = (*tls.certificates, tls.client_ca, tls.crl, *config.pki.command)
+    trusted = [*(project.resolve(name) for name in named if name), project.config_file]
+    for folder, files in ((project.folder / DATAPOINTS, "*.yaml"), (project.folder / HANDLERS, "*.py")):
+        trusted += [folder, *folder.rglob(files)]
+    for file in dict.fromkeys(trusted):
         if _may_others(file, stat.S_IWOTH):
             yield Problem(str(file), "", WRITABLE)
 
 
 def _may_others(file: Path, modes: int) -> bool:
+    """Also of a folder, unless its files are only their owners' to replace, as in /tmp."""
     try:
         found = file.stat().st_mode
     except OSError:
         return False
-    return stat.S_ISREG(found) and bool(found & modes)
+    is_open = stat.S_ISREG(found) or (stat.S_ISDIR(found) and not found & stat.S_ISVTX)
+    return is_open and bool(found & modes)

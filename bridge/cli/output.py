@@ -34,7 +34,8 @@ def show(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]], form: Forma
         case Format.CSV:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(columns)
-            writer.writerows([plain(row[column]) for column in columns] for row in rows)
+            shown = printable if sys.stdout.isatty() else str  # a program gets all, a screen no terminal codes
+            writer.writerows([shown(plain(row[column])) for column in columns] for row in rows)
         case Format.JSON:
             _show_json(columns, rows)
 

@@ -75,4 +75,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a station's text may be more than a terminal can show
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        running.leave(end.code)
+        raise

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
+import sys
+import threading
 from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,6 +17,9 @@ from bridge import __version__, logs
 from bridge.cli.options import ProjectOption, load
 from bridge.config import Config, weaknesses
 from bridge.project import Project
+
+if TYPE_CHECKING:
+    from bridge.app import Bridge
 
 try:
     from uvloop import new_event_loop
@@ -23,6 +30,8 @@ T = TypeVar("T")
 
 OPEN_FILES = 65_536
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HANGS = 0.5
+"""s after which a thread that has not ended is left behind, such as one that looks at files of a dead network drive."""
 
 
 def run(
@@ -38,14 +47,20 @@ def run(
     for weakness in weaknesses(config, str(found.config_file)):
         typer.echo(f"warning: {weakness}", err=True)
     allow_many_sockets()
-    run_async(_serve(found, config))
+    run_async(_serve(_opened(found, config), found))
 
 
-async def _serve(project: Project, config: Config) -> None:
+def _opened(project: Project, config: Config) -> "Bridge":
+    """A signal ends the program at once meanwhile: nothing is promised yet, and a disk may never answer."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     from bridge.app import Bridge  # noqa: PLC0415 - asyncua is slow to import, and other commands do without
 
+    return Bridge(project, config)
+
+
+async def _serve(bridge: "Bridge", project: Project) -> None:
     stopped = stop_event()
-    bridge = Bridge(project, config)
     if not await _started(bridge.start(), stopped):
         return
     typer.echo(f"ocpp-bridge {__version__}, project {project.folder}")
@@ -84,9 +99,30 @@ def stop_event() -> asyncio.Event:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, on uvloop where there is one."""
+    """Run to the end, on uvloop where there is one. Threads that hang are not waited for."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.get_loop().set_default_executor(_Threads())
         return runner.run(work)
+
+
+class _Threads(ThreadPoolExecutor):
+    """Those of `asyncio.to_thread`."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=True)
+
+
+def leave(code: object) -> None:
+    """Ends the process with an exit code if a thread hangs, for which Python would wait for ever."""
+    threads = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+    waited_for = [thread for thread in threads if not thread.daemon]
+    for thread in waited_for:
+        thread.join(HANGS / len(waited_for))
+    if any(thread.is_alive() for thread in waited_for):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def allow_many_sockets() -> None:

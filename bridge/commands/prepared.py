@@ -18,44 +18,68 @@ from bridge.store.store import Store
 log = structlog.get_logger()
 
 Find = Callable[[str, str | None], Group | None]
+Hidden = Callable[[Group, str], bool]
+"""Whether a group's point, by its key, does not show what was written."""
 _Written = tuple[str, str, bool | int | float | str, float | None]
 """Connector ("": the station itself), key, value, and when it was written."""
 _PYTHON: dict[Type, type] = {Type.BOOLEAN: bool, Type.INT32: int, Type.DOUBLE: float, Type.STRING: str}
 
 
-def keep(store: Store, station: Station, is_hidden: Callable[[Group, str], bool]) -> None:
-    """Keeps what is written of a station's commands now, but for what is hidden: no secret is stored."""
-    store.put_note_soon(station.id, PARAMETERS, to_json(list(_written(station, is_hidden))))
+class Prepared:
+    """Keeps parameters in the store. `is_hidden` tells which hold a secret: those are not kept."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._spent: set[tuple[str, str]] = set()  # group's path and command's folder
 
-def _written(station: Station, is_hidden: Callable[[Group, str], bool]) -> Iterator[_Written]:
-    for group in station.groups():
-        connector = "" if group is station else group.path.rpartition(".")[2]
-        for slot in group.slots():
-            row, sample = group.row(slot), group.sample(slot)
-            if _is_parameter(row) and sample.value is not None and not is_hidden(group, row.key):
-                yield connector, row.key, sample.value, sample.server_time
+    def written(self, group: Group, folder: str, is_hidden: Hidden) -> None:
+        """A parameter of a command in this folder has been written."""
+        self._spent.discard((group.path, folder))
+        self._keep(group, is_hidden)
+
+    def sent(self, group: Group, folder: str, is_hidden: Hidden) -> None:
+        """The command has been sent with its parameters. With an id tag among them none is kept any more: a command
+        that wants one is refused without it.
+        """
+        rows = (group.row(slot) for slot in group.slots())
+        if any(row.folder == folder and row.personal and _is_parameter(row) and group.value(row.key) for row in rows):
+            self._spent.add((group.path, folder))
+            self._keep(group, is_hidden)
+
+    def _keep(self, group: Group, is_hidden: Hidden) -> None:
+        if group.station is not None:
+            written = to_json(list(self._written(group.station, is_hidden)))
+            self._store.put_note_soon(group.station.id, PARAMETERS, written)
+
+    def _written(self, station: Station, is_hidden: Hidden) -> Iterator[_Written]:
+        for group in station.groups():
+            connector = "" if group is station else group.path.rpartition(".")[2]
+            for slot in group.slots():
+                row, sample = group.row(slot), group.sample(slot)
+                if not _is_parameter(row) or (group.path, row.folder) in self._spent:
+                    continue
+                if sample.value is not None and not is_hidden(group, row.key):
+                    yield connector, row.key, sample.value, sample.server_time
+
+    def restore(self, tree: Tree, find: Find) -> None:
+        """Puts back what was written. `find` gives the group of a station, or of one of its connectors."""
+        for station, subject, text in self._store.load_notes():
+            if subject != PARAMETERS:
+                continue
+            try:
+                found = msgspec.json.decode(text, type=list[_Written])
+            except msgspec.MsgspecError as error:
+                log.warning("note.not_restored", station=station, subject=subject, error=str(error))
+                continue
+            for connector, key, value, time in found:
+                group = find(station, connector or None)
+                slot = None if group is None else group.slot(key)
+                if group is not None and slot is not None and _fits(group.row(slot), value):
+                    tree.restore(group, slot, Sample(value, Quality.GOOD, time, time))
 
 
 def _is_parameter(row: Row) -> bool:
     return row.writable and row.folder.startswith(f"{FOLDER}.") and row.name not in (EXECUTE, REQUEST)
-
-
-def restore(store: Store, tree: Tree, find: Find) -> None:
-    """Puts back what was written. `find` gives the group of a station, or of one of its connectors."""
-    for station, subject, text in store.load_notes():
-        if subject != PARAMETERS:
-            continue
-        try:
-            found = msgspec.json.decode(text, type=list[_Written])
-        except msgspec.MsgspecError as error:
-            log.warning("note.not_restored", station=station, subject=subject, error=str(error))
-            continue
-        for connector, key, value, time in found:
-            group = find(station, connector or None)
-            slot = None if group is None else group.slot(key)
-            if group is not None and slot is not None and _fits(group.row(slot), value):
-                tree.restore(group, slot, Sample(value, Quality.GOOD, time, time))
 
 
 def _fits(row: Row, value: Value) -> bool:

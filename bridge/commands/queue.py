@@ -1,15 +1,16 @@
 """Sends commands to stations, one after the other, and shows in Result.* how each ended."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
 
-from bridge.commands import prepared
+from bridge.commands.prepared import Prepared
 from bridge.commands.table import FOLDER, RESULT, Command
-from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, Refused, StationOffline
+from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, Refused, StationOffline, StoreError
 from bridge.ocpp.outcomes import outcome
 from bridge.ocpp.secrets import Hides, hides_nothing, masked, masked_text
 from bridge.points.rows import Value
@@ -24,15 +25,23 @@ log = structlog.get_logger()
 SETPOINTS = frozenset({"ChangeConfiguration", "SetChargingProfile", "SetVariables"})
 """Commands that set a value: what waits for its turn when the bridge stops is sent after its restart. The others make
 something happen, which nobody may want any more by then; they end."""
+NOTED_WITHIN = 1.0
+"""s that a disk has for the note that a command which is kept goes out; then it goes all the same."""
 
 
 class Session(Protocol):
     """The connection of a station, as far as a command needs it."""
 
     async def call(
-        self, action: str, payload: Mapping[str, Any], sent: Callable[[], None] | None = None
+        self,
+        action: str,
+        payload: Mapping[str, Any],
+        sent: Callable[[], None] | None = None,
+        going: Callable[[], Awaitable[None]] | None = None,
     ) -> dict[str, Any]:
-        """Sends a CALL when its turn comes (`sent` tells) and returns the response. Raises CallFailed."""
+        """Sends a CALL when its turn comes and returns the response. `going` is awaited before that, `sent` tells that
+        it has gone out. Raises CallFailed.
+        """
 
     def refusal(self, action: str) -> str:
         """Why the protocol forbids the action now ("" if it does not), such as a Pending registration."""
@@ -102,6 +111,7 @@ class CommandQueue:
         self._numbers: dict[tuple[str, str], int] = {}
         self._unsent: set[int] = set()  # handles of those that are kept
         self._leaving = False
+        self.prepared = Prepared(store)
         self.held: dict[str, list[tuple[int, CommandRecord]]] = {}
 
     def restore(self, find: Callable[[str, str | None], Group | None]) -> None:
@@ -125,7 +135,7 @@ class CommandQueue:
                 "StateText": result.state,
             }
             self._restore(group, result.action, values, result.ended)
-        prepared.restore(self._store, self._tree, find)
+        self.prepared.restore(self._tree, find)
         for handle, record in self._store.load_queued_commands():
             self.held.setdefault(record.station, []).append((handle, record))
             group = find(record.station, record.connector)
@@ -134,10 +144,6 @@ class CommandQueue:
                 values = {"User": record.user, "Id": record.number, "Time": record.requested}
                 values |= {"State": self._states[QUEUED], "StateText": QUEUED}
                 self._restore(group, record.action, values, record.requested)
-
-    def keep_parameters(self, station: Station, is_hidden: Callable[[Group, str], bool]) -> None:
-        """A parameter of a station's commands has been written: it stands after a restart too, unless it is hidden."""
-        prepared.keep(self._store, station, is_hidden)
 
     def _restore(self, group: Group, action: str, values: Mapping[str, Value], time: float) -> None:
         for name, value in values.items():
@@ -182,13 +188,7 @@ class CommandQueue:
         Raises Refused, and nothing has moved: BadNotConnected (offline), BadInvalidState (the protocol forbids
         it now), BadTooManyOperations (the queue is full).
         """
-        station = group.station
-        if session is None or station is None:
-            raise Refused("BadNotConnected", "the station is not connected")
-        if reason := session.refusal(command.action):
-            raise Refused("BadInvalidState", reason)
-        if len(self._waiting.get(station.id, ())) >= self._limit:
-            raise Refused("BadTooManyOperations", f"{self._limit} commands wait for the station already")
+        station, session = self.admit(group, session, command)
         number = self._number(group, command)
         stored = masked(payload, hides)
         kept = keeps and command.action in SETPOINTS and stored == payload
@@ -209,6 +209,17 @@ class CommandQueue:
         request = Request(group, command, payload, user, number, handle, hides, kept)
         self._show(request, QUEUED)
         return self._begin(request, session)
+
+    def admit(self, group: Group, session: Session | None, command: Command) -> tuple[Station, Session]:
+        """Whose command it is, and the connection that it goes over. Raises Refused as `send` does."""
+        station = group.station
+        if session is None or station is None:
+            raise Refused("BadNotConnected", "the station is not connected")
+        if reason := session.refusal(command.action):
+            raise Refused("BadInvalidState", reason)
+        if len(self._waiting.get(station.id, ())) >= self._limit:
+            raise Refused("BadTooManyOperations", f"{self._limit} commands wait for the station already")
+        return station, session
 
     def _begin(self, request: Request, session: Session) -> asyncio.Task[Done]:
         station = request.station
@@ -254,7 +265,8 @@ class CommandQueue:
     async def _ask(self, request: Request, session: Session) -> Done:
         action = request.command.action
         try:
-            response = await session.call(action, request.payload, lambda: self._sent(request))
+            going = partial(self._going, request) if request.kept else None
+            response = await session.call(action, request.payload, partial(self._show, request, "Sent"), going)
         except CallFailed as error:
             # what a station says of an error may repeat what it was sent
             told = masked_text(str(error)) if isinstance(error, CallErrorAnswer) else str(error)
@@ -262,11 +274,17 @@ class CommandQueue:
         accepted, status = outcome(action, response)
         return Done(state="Accepted" if accepted else "Rejected", status=status, response=response)
 
-    def _sent(self, request: Request) -> None:
-        if request.kept:
-            self._unsent.discard(request.handle)
-            self._store.send_command(request.handle)
-        self._show(request, "Sent")
+    async def _going(self, request: Request) -> None:
+        """It is the turn of one that is kept. From now on no restart sends it again, even if this one never goes out:
+        by then another setpoint may have come after it.
+        """
+        try:
+            async with asyncio.timeout(NOTED_WITHIN):
+                await self._store.send_command(request.handle)
+        except (StoreError, TimeoutError) as error:
+            about = {"station": request.station, "action": request.command.action}
+            log.warning("command.not_noted", **about, error=str(error) or "the disk takes too long")
+        self._unsent.discard(request.handle)
 
     def _finish(self, request: Request, done: Done) -> None:
         action = request.command.action

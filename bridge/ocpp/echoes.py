@@ -1,5 +1,7 @@
 """What may be told of the words of a station, which may repeat a secret that it was sent. Pure."""
 
+import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import takewhile
 from typing import Any
@@ -10,6 +12,8 @@ from bridge.ocpp.secrets import MASK, PEM, Hides, masked
 
 SHORTEST = 4
 """Characters: what is shorter stands in too many texts by chance."""
+_OF_OCPP = re.compile(r"[A-Z][A-Za-z]*([.-][A-Za-z]+)*")
+"""What its enumerations consist of, such as SuspendedEV."""
 LONG = 8
 """Characters: in what a station says unasked a shorter one may stand by chance, as a PIN in a token or a register."""
 
@@ -24,6 +28,20 @@ def public(text: str) -> str:
 def secrets_in(payload: Mapping[str, Any], hides: Hides) -> frozenset[str]:
     """The secrets in a CALL to a station."""
     return frozenset(found for found in _hidden(payload, masked(payload, hides)) if len(found) >= SHORTEST)
+
+
+def spellings(secrets: Collection[str]) -> tuple[str, ...]:
+    """The secrets as they may stand in a frame, also in JSON within a text of it, the longest first.
+
+    Not those that are short, or might be a word of OCPP: what a station says has to keep its meaning.
+    """
+    found = set[str]()
+    for secret in secrets:
+        if len(secret) >= LONG and not _OF_OCPP.fullmatch(secret):
+            for is_ascii in (True, False):
+                once = json.dumps(secret, ensure_ascii=is_ascii)[1:-1]
+                found |= {once, once.replace("/", "\\/"), json.dumps(once, ensure_ascii=is_ascii)[1:-1]}
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def without(node: Any, secrets: Collection[str]) -> Any:

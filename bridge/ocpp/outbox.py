@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -11,10 +12,13 @@ log = structlog.get_logger()
 TOGETHER = 64
 """Messages that go out together at most: the first of them waits for what the others cost, some milliseconds."""
 
-REST = 0.003
-"""Seconds that the program rests after a turn in which it had little to send, when the one before is no longer ago."""
-FEW = 8
+REST = 0.01
+"""Seconds that stations are not read after a turn in which they were sent little, when the one before is no longer
+ago."""
+FEW = 24
 """Messages in such a turn, at most."""
+REMEMBERED = 8
+"""Turns in which none of the same stations may have been answered first."""
 
 
 class Outbox:
@@ -25,15 +29,17 @@ class Outbox:
     written before it sleeps again.
 
     At some hundred messages a second each of them would wake this program too, which costs five times as much as the
-    message itself. So it rests for a moment, as a network card does with its interrupts, and finds several. A station
-    that sends its next message when it has the answer to the last one does not wait for that.
+    message itself. So stations `rest` for a moment, as a network card does with its interrupts, and then several have
+    something. Those who send their next message when they have the answer to the last one do not wait for that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rest: Callable[[float], None]) -> None:
+        """`rest` reads nothing from stations for so many seconds."""
+        self._rest = rest
         self._writes: list[tuple[asyncio.Transport, bytes]] = []
         self._after: list[tuple[Callable[..., None], tuple[object, ...]]] = []
         self._ended = 0.0  # the last turn in which something was sent
-        self._first: asyncio.Transport | None = None  # what it was sent to first
+        self._first: deque[int] = deque(maxlen=REMEMBERED)  # ids of whom the last turns sent something first
 
     def write(self, transport: asyncio.Transport, data: bytes) -> None:
         """Has the data written in its turn."""
@@ -53,19 +59,16 @@ class Outbox:
 
     def _end(self) -> None:
         """The end of a turn in which something was to be sent."""
-        writes, before, again = self._writes, self._ended, self._first
+        writes, before = self._writes, self._ended
         self.flush()
         self._ended = time.monotonic()
         if not writes:
             return
-        self._first = writes[0][0]
-        if len(writes) <= FEW and self._ended - before < REST and self._first is not again:
-            asyncio.get_running_loop().call_soon(self._rest)
-
-    def _rest(self) -> None:
-        if not self._writes:
-            time.sleep(REST)  # nothing else is to run either: who came meanwhile is read in one turn
-            self._ended = time.monotonic()
+        first = id(writes[0][0])
+        if len(writes) <= FEW and self._ended - before < REST and first not in self._first:
+            self._rest(REST)
+            self._ended += REST
+        self._first.append(first)
 
     def flush(self) -> None:
         """Writes, and works, now."""

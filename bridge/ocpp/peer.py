@@ -20,8 +20,7 @@ Rules (OCPP-J 1.6 §4, the same for every version unless its row in `versions` s
   after each reboot. Under the id of a CALL that is being handled everything is dropped: an id has one answer.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import msgspec
@@ -57,6 +56,8 @@ HASH = (1 << 60) - 1
 """Hashes of texts are kept with this many bits: an int of 64 takes half as much room again."""
 QUICK_HEAD = 80
 """Characters in which the action of a CALL is looked for: `[2,"<id>","<action>"`."""
+ID = 4
+"""Where the id stands in a CALL without blanks."""
 
 
 class ReceivedCall(msgspec.Struct, frozen=True):
@@ -69,7 +70,9 @@ class ReceivedCall(msgspec.Struct, frozen=True):
 
 
 class ReceivedQuick(msgspec.Struct, frozen=True):
-    """A CALL as `ReceivedCall`, with nothing wrong with it, whose payload is a struct (`typed`)."""
+    """A CALL as `ReceivedCall`, with nothing wrong with it, whose payload is a struct (`typed`). The caller ends it at
+    once with `acknowledge`, or has it wait as any other with `open`.
+    """
 
     id: str
     action: str
@@ -142,8 +145,8 @@ class Outgoing(msgspec.Struct, frozen=True):
 class Peer:
     """The state of one connection: our CALL that waits, the station's that wait, the last answers.
 
-    new_id gives the message ids of our CALLs; it must never repeat one for this station. quick: the actions whose
-    CALLs are decoded to structs where nothing is wrong with them.
+    new_id gives the message ids of our CALLs; it must never repeat one for this station. quick: what decodes CALLs to
+    structs where nothing is wrong with them, behind what stands in their heads (`"MeterValues"`).
     """
 
     __slots__ = ("_answered", "_new_id", "_open", "_outstanding", "_quick", "_schemas", "_validation", "_version")
@@ -153,7 +156,7 @@ class Peer:
         version: Version,
         validation: Validation,
         new_id: Callable[[], str],
-        quick: Mapping[str, CallDecoder] = MappingProxyType({}),
+        quick: Sequence[tuple[str, CallDecoder]] = (),
     ) -> None:
         self._version = version
         self._validation = validation
@@ -228,8 +231,16 @@ class Peer:
 
     def acknowledge(self, call: ReceivedQuick) -> str:
         """`answer` with an empty payload, for a CALL that was received as a struct."""
-        self._finish(call.id, None)
+        answered = self._answered
+        answered[hash(call.id) & HASH] = hash(call.text) & HASH
+        if len(answered) > MAX_ANSWERED:
+            del answered[next(iter(answered))]
         return call.empty
+
+    def open(self, call: ReceivedQuick) -> ReceivedCall:
+        """The same CALL, to be answered or refused as any other."""
+        self._open[call.id] = hash(call.text) & HASH
+        return call.plain()
 
     def refuse(self, message_id: str, code: str, description: str, details: Mapping[str, Any] | None = None) -> str:
         """The CALLERROR of a received CALL. Raises RuntimeError for a CALL that is not waiting for one."""
@@ -267,18 +278,19 @@ class Peer:
 
     def _quickly(self, text: str) -> ReceivedQuick | None:
         """A CALL that may take the quick way; None for everything that needs a second look."""
-        head = text[:QUICK_HEAD].split('"', 4)
-        decode_call = self._quick.get(head[3]) if len(head) == 5 else None
-        if decode_call is None:
-            return None
+        for mark, decode_call in self._quick:
+            if text.find(mark, ID, QUICK_HEAD) >= 0:
+                return self._good(decode_call, text)
+        return None
+
+    def _good(self, decode_call: CallDecoder, text: str) -> ReceivedQuick | None:
         try:
             _, message_id, action, payload = decode_call(text)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         if message_id in self._open or hash(message_id) & HASH in self._answered or len(self._open) >= MAX_OPEN:
             return None
-        self._open[message_id] = hash(text) & HASH
-        plain = head[1] == message_id  # without an escape
+        plain = text.startswith(f'{message_id}"', ID)  # without an escape
         empty = f'[3,"{message_id}",{{}}]' if plain else encode_result(message_id, {})
         return ReceivedQuick(message_id, action, payload, text, empty)
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from ssl import SSLContext
@@ -21,6 +21,7 @@ from bridge.ocpp.handshake import MAX_IDENTITY, is_web_page, parse_basic, parse_
 from bridge.ocpp.listening import TlsListener
 from bridge.ocpp.outbox import Outbox
 from bridge.ocpp.pings import Pings
+from bridge.ocpp.sockets import Sockets
 from bridge.ocpp.tls import Contexts, TlsFiles
 from bridge.ocpp.turns import Turns
 from bridge.ocpp.versions import VERSIONS, negotiate
@@ -39,7 +40,6 @@ CLOSED_AT_ONCE = 100  # connections, before OPC UA clients have their turn
 MOST_OPENING = 4096
 """Connections that have not said yet who they are; then one is given up (`Waiting`)."""
 LOOK_EVERY = 1.0  # s, at most, at the files of TLS
-LOST_AT_ONCE = 50  # the same of connections that have ended: 200 points of each become uncertain
 WORK_TIMEOUT = 1.0  # s that a script which is still deciding gets when its station has been disconnected
 MOST_SHOWN = 100  # characters of what a stranger says, in the log
 GONE_WITHIN = 3.0  # s that stations have to say goodbye when the bridge stops
@@ -68,13 +68,13 @@ class OcppServer:
         self._contexts: Contexts
         self._looked = -math.inf  # at the files of TLS, by the loop's clock
         self._crowd = Crowd(settings.max_connections_per_address)
-        self._outbox = Outbox()
         self._turns = Turns()
+        self._sockets = Sockets()
+        self._outbox = Outbox(self._sockets.rest)
         self._pings = Pings(settings.ping_interval)
         self._connections: set[Connection] = set()
         self._opening: Waiting[Connection] = Waiting(MOST_OPENING)
         self._working: set[asyncio.Task[None]] = set()
-        self._lost: deque[tuple[Session, str]] = deque()
         self._stopping = False
         self._last_gone = asyncio.Event()
 
@@ -134,7 +134,7 @@ class OcppServer:
             for connection in list(self._connections):
                 connection.abort()
             await self._last_gone.wait()
-        while self._lost:  # noqa: ASYNC110 - it is taken leave of some in each turn
+        while self._turns.leaves:  # noqa: ASYNC110 - it is taken leave of some in each turn
             await asyncio.sleep(0)
         if self._working:
             _, late = await asyncio.wait(self._working, timeout=WORK_TIMEOUT)
@@ -153,6 +153,7 @@ class OcppServer:
             compression=settings.compression,
             outbox=self._outbox,
             turns=self._turns,
+            sockets=self._sockets,
         )
 
     # What a connection asks (websocket.Listener)
@@ -239,17 +240,7 @@ class OcppServer:
 
     def lost(self, session: Session, reason: str) -> None:
         """A session's connection has ended. When all do at once, clients have their turn in between."""
-        if not self._lost:
-            asyncio.get_running_loop().call_soon(self._take_leave)
-        self._lost.append((session, reason))
-
-    def _take_leave(self) -> None:
-        try:
-            for _ in range(min(len(self._lost), LOST_AT_ONCE)):
-                self._stations.close(*self._lost.popleft())
-        finally:
-            if self._lost:
-                asyncio.get_running_loop().call_soon(self._take_leave)
+        self._turns.leaves.later(partial(self._stations.close, session, reason))
 
     def slowed(self, session: Session) -> None:
         """A station sends too much."""

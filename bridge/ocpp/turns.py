@@ -6,14 +6,16 @@ from collections.abc import Callable
 from math import inf
 from time import thread_time
 
-DIRECT = 0.05
+DIRECT = 0.015
 """Seconds of CPU in one turn of the event loop for what comes; other data waits for one of the next."""
-WAITED = 0.01
+WAITED = 0.005
 """Seconds of CPU in one turn for what has waited."""
 LOOK_EVERY = 16
 """Pieces of data between two looks at the clock."""
-BEGUN = 8
+BEGUN = 4
 """Handshakes that begin in one turn of the event loop: each takes half a millisecond, in turns after that."""
+LEFT = 0.005
+"""Seconds of CPU in one turn for connections that have ended: 200 points of each become uncertain."""
 ENDED = 100
 """Connections that are closed in one turn: uvloop takes 20 µs for each, in the next turn."""
 
@@ -40,6 +42,10 @@ class Few:
         self._waiting: deque[Later] = deque()
         self._is_coming = False  # the turn of what waits
 
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._waiting)
+
     def later(self, work: Callable[[], None]) -> Later:
         """Calls `work` in one of the next turns; who came first has the first."""
         if not self._is_coming:
@@ -65,8 +71,8 @@ class Few:
 class Turns:
     """Of all connections of a server.
 
-    uvloop asks the kernel for more as long as 1,024 sockets at once have something to read, for seconds, and lets
-    no timer and nothing else run meanwhile. So what is too much is left in a queue, and its sockets unread.
+    Connections that the event loop itself reads (those with TLS) come as many as are ready, and no timer and nothing
+    else runs meanwhile (`sockets`). So what is too much is left in a queue, and its sockets unread.
     """
 
     def __init__(self) -> None:
@@ -76,9 +82,12 @@ class Turns:
         self._waiting = Few(seconds=WAITED)
         self.handshakes = Few(BEGUN)
         self.ends = Few(ENDED)
+        self.leaves = Few(seconds=LEFT)
 
     def is_full(self) -> bool:
-        """Whether so much has been read in this turn that the rest has to wait; counts what is read."""
+        """Whether so much has been read in this turn that the rest has to wait, or others wait already; counts it."""
+        if self._waiting:
+            return True
         taken = self._taken
         if not taken:
             asyncio.get_running_loop().call_soon(self._end)

@@ -25,6 +25,7 @@ from bridge.errors import StationOffline
 from bridge.ocpp.framing import forget_request, is_between_messages, whole_text
 from bridge.ocpp.outbox import Outbox
 from bridge.ocpp.pings import Pings
+from bridge.ocpp.sockets import Sockets
 from bridge.ocpp.turns import Later, Turns
 
 log = structlog.get_logger()
@@ -104,7 +105,8 @@ class Connection(asyncio.Protocol):
 
     pings: when it is due for one. ping_timeout: seconds. max_size: bytes of a message, uncompressed. max_rate:
     frames a second, 0 for any number. compression: whether permessage-deflate is agreed on where it is offered
-    (RFC 7692). outbox, turns: of all connections of the listener.
+    (RFC 7692). outbox, turns, sockets: of all connections of the listener; sockets that are read there are so from
+    the end of the handshake on.
     """
 
     __slots__ = (
@@ -113,7 +115,9 @@ class Connection(asyncio.Protocol):
         "_closing",
         "_direct",
         "_early",
+        "_error",
         "_failed",
+        "_file",
         "_full",
         "_handshake",
         "_heard",
@@ -131,6 +135,7 @@ class Connection(asyncio.Protocol):
         "_room",
         "_since",
         "_slow",
+        "_sockets",
         "_tail",
         "_timer",
         "_transport",
@@ -155,6 +160,7 @@ class Connection(asyncio.Protocol):
         compression: bool,
         outbox: Outbox,
         turns: Turns,
+        sockets: Sockets,
     ) -> None:
         self.identity = ""
         self.flaw = ""  # what of the handshake was tolerated
@@ -164,6 +170,9 @@ class Connection(asyncio.Protocol):
         self.certificate_ends: float | None = None
         self._outbox = outbox
         self._turns = turns
+        self._sockets = sockets
+        self._file = -1  # where `sockets` read it and not the transport
+        self._error: Exception | None = None  # why it has ended, where the transport does not know
         self._listener = listener
         self._pings = pings
         self._ping_timeout = ping_timeout
@@ -252,7 +261,7 @@ class Connection(asyncio.Protocol):
         """Reads nothing more until `release`."""
         if not self._full and not self._transport.is_closing():
             self._full = True
-            self._transport.pause_reading()
+            self._pause()
 
     def release(self) -> None:
         """Reads again what was held back, and then what else comes."""
@@ -296,7 +305,12 @@ class Connection(asyncio.Protocol):
             return
         if self._held or self._slow is not None or self._turns.is_full():
             self._keep(data)
-            return
+        else:
+            self.take(data)
+
+    def take(self, data: bytes) -> None:
+        """What has been read of an open connection that nothing has to wait of."""
+        self._heard = True
         payload = whole_text(data, self._max_size) if self._direct else None
         if payload is not None:
             self._allowed -= 1
@@ -319,7 +333,7 @@ class Connection(asyncio.Protocol):
     def _keep(self, data: bytes) -> None:
         """Keeps the data for a later turn of the loop. One piece may wait unpunished: to stop reading is dear."""
         if self._held:
-            self._transport.pause_reading()
+            self._pause()
         self._held = memoryview(bytes(self._held) + data if self._held else data)
         if self._slow is None and not self._full:
             self._slow = self._turns.later(self._go_on)
@@ -338,7 +352,7 @@ class Connection(asyncio.Protocol):
             if isinstance(event, Frame):
                 self._take(event)
             elif isinstance(event, Request):
-                self._transport.pause_reading()  # until it has been answered
+                self._pause()  # until it has been answered
                 self._handshake = self._turns.handshakes.later(partial(self._begin, event))
         if self._protocol.close_expected():
             self._expect_close()
@@ -353,7 +367,7 @@ class Connection(asyncio.Protocol):
         if self._allowed < 0 and self._slow is None and not self._transport.is_closing():
             least, most = SLOWED
             self._slow = loop.call_later(min(max(least, -self._allowed / self._max_rate), most), self._go_on)
-            self._transport.pause_reading()
+            self._pause()
             if self._reader is not None:
                 self._reader.slowed()
 
@@ -375,14 +389,26 @@ class Connection(asyncio.Protocol):
                     self._slow_down()
                 self._give(payload, is_text=True)
             if taken >= TURN and self._held and self._slow is None:
-                self._transport.pause_reading()
+                self._pause()
                 self._slow = self._turns.later(self._go_on)
         self._read_on()
 
     def _read_on(self) -> None:
         """Reads again, unless there is still a reason not to."""
         if self._slow is None and not self._full and self._writable is None and self._handshake is None:
+            self._resume()
+
+    def _pause(self) -> None:
+        if self._file < 0:
+            self._transport.pause_reading()
+        else:
+            self._sockets.remove(self._file, self)
+
+    def _resume(self) -> None:
+        if self._file < 0:
             self._transport.resume_reading()
+        elif not self._transport.is_closing():  # or the number may be another socket's
+            self._sockets.add(self._file, self)
 
     def eof_received(self) -> bool:
         """Thousands may go at once: what there is to do has its turn. TLS closes the connection by itself, and now."""
@@ -394,19 +420,31 @@ class Connection(asyncio.Protocol):
 
     def _take_eof(self) -> None:
         held, self._held = self._held, _NOTHING
-        if held:
-            self._feed(bytes(held))  # it came before the end
-        self._protocol.receive_eof()
-        self._direct = False
-        self._flush()
-        self._expect_close()  # the transport is not closed while the station reads nothing
-        if self._reader is None:
-            self._transport.close()  # a handshake that is under way is given up
-        else:
-            self._turns.ends.later(self._transport.close)
+        try:
+            if held:
+                self._feed(bytes(held))  # it came before the end
+            self._protocol.receive_eof()
+            self._direct = False
+            self._flush()
+        finally:  # whatever it was: nobody else ends the connection
+            self._expect_close()  # the transport is not closed while the station reads nothing
+            if self._reader is None:
+                self._transport.close()  # a handshake that is under way is given up
+            else:
+                self._turns.ends.later(self._transport.close)
+
+    def broken(self, error: Exception) -> None:
+        """Its socket cannot be read, or what came could not be taken."""
+        self._error = error
+        if not isinstance(error, OSError):
+            told = {"message": "a message could not be taken", "exception": error, "protocol": self}
+            asyncio.get_running_loop().call_exception_handler(told)
+        self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._turns.later(partial(self._end, exc))  # ten thousand may go at once
+        if self._file >= 0:
+            self._sockets.remove(self._file, self)
+        self._turns.later(partial(self._end, exc or self._error))  # ten thousand may go at once
 
     def _end(self, exc: Exception | None) -> None:
         for timer in (self._timer, self._closing, self._slow):
@@ -426,7 +464,7 @@ class Connection(asyncio.Protocol):
 
     def forget(self) -> None:
         """Opens the rings of objects that refer to each other: all goes now, and nothing waits for a collection."""
-        self._reader, self._held, self._slow = None, _NOTHING, None
+        self._reader, self._held, self._slow, self._error = None, _NOTHING, None, None
         self._timer = self._closing = self._handshake = None
         self._protocol.parser.close()
         self._protocol.parser_exc = None
@@ -434,7 +472,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable = asyncio.get_running_loop().create_future()
-        self._transport.pause_reading()
+        self._pause()
 
     def resume_writing(self) -> None:
         self._heard = True  # while it did not read we did not read either: its answer to a ping may be waiting
@@ -474,6 +512,10 @@ class Connection(asyncio.Protocol):
         self._reader = self._listener.opened(self)
         self._direct = is_between_messages(self._protocol)
         self._pings.add(self)
+        if (
+            self._sockets.is_possible and self.tls is None
+        ):  # the transport has stopped to read, and does not begin again
+            self._file = self._transport.get_extra_info("socket").fileno()
         self._read_on()
         early, self._early = self._early, b""
         if early:
@@ -533,7 +575,7 @@ class Connection(asyncio.Protocol):
     def _judge(self) -> None:
         """Any sign of life after a ping will do: some stations never answer one."""
         self._timer = None
-        if self._heard or self._full:
+        if self._heard or self._full or self._sockets.holds_unread(self._file, self):
             self._pings.add(self)
         else:
             self._fail(1011, "nothing was heard after a ping")

@@ -1,7 +1,7 @@
 """Browse and BrowseNext (OPC 10000-4 §5.9.2, §5.9.3): as many references as a client takes, the rest later."""
 
 import itertools
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from weakref import WeakKeyDictionary
@@ -11,7 +11,7 @@ from asyncua.common.utils import ServiceError
 
 from bridge.opcua import encoding
 from bridge.opcua.references import References, Wanted
-from bridge.opcua.requests import Clock, Request, Steps, in_slices, operations
+from bridge.opcua.requests import Clock, Request, Sliced, Steps, in_slices, operations
 from bridge.opcua.settings import Limits
 from bridge.opcua.wire import Reader
 
@@ -57,7 +57,7 @@ class Browsing:
         self._references = references
         self._continuations: WeakKeyDictionary[object, Continuations] = WeakKeyDictionary()
 
-    def browse(self, request: Request, limits: Limits) -> bytes | Awaitable[bytes]:
+    def browse(self, request: Request, limits: Limits) -> bytes | Sliced:
         body = request.body
         view = body.node_id()
         body.fields(_VIEW)
@@ -70,7 +70,7 @@ class Browsing:
         work = _Work(kept, limits, request.channel.largest)
         return in_slices(work.guarded(self._browsed(body, count, most, work)))
 
-    def browse_next(self, request: Request, limits: Limits) -> bytes | Awaitable[bytes]:
+    def browse_next(self, request: Request, limits: Limits) -> bytes | Sliced:
         body = request.body
         release = body.boolean()
         names = [body.bytestring() or b"" for _ in range(operations(body, limits.max_nodes_per_browse, 4))]

@@ -1,9 +1,8 @@
 """The TCP side of the OPC UA server: chunks out of bytes, one after the other, and how far a client may go."""
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from asyncua import ua
@@ -20,6 +19,7 @@ log = structlog.get_logger()
 MAX_WAITING = 262_144  # bytes of requests that may wait before no more are read
 TURN = 0.005  # s, that a client with many requests keeps the others waiting at a time
 PATIENCE = 60.0  # s, after which a client that reads nothing is disconnected
+LEAVING = 2.0  # s, in which a client may read what is left for it when the server stops
 WITHOUT_SESSION = 30.0  # s, until a connection is closed that has no session, or has none any more
 
 
@@ -39,7 +39,6 @@ class Protocol(OPCUAProtocol):
         self._give_up: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None
         self._was_unused = True  # when it was looked at last
-        self._made = time.monotonic()
         self._loop = asyncio.get_running_loop()
         address = transport.get_extra_info("peername")
         self.machine = machine(str(address[0])) if address else ""
@@ -51,6 +50,7 @@ class Protocol(OPCUAProtocol):
         if self.processor is not None:
             self.processor = Processor(self.iserver, transport, self.limits)
             self.processor.set_policies(self.policies)
+            self.processor.go_on = self._serve
             find_out_if_dead(transport.get_extra_info("socket"))
             self._look = self._loop.call_later(WITHOUT_SESSION, self._look_whether_used)
 
@@ -59,15 +59,9 @@ class Protocol(OPCUAProtocol):
         """Somebody has logged in over it, and has the session still."""
         return self.processor is not None and self.processor.has_session()
 
-    @property
-    def heard(self) -> float:
-        """When its session asked for something last, or when it came (monotonic)."""
-        last = None if self.processor is None else self.processor.session_last_activity
-        return self._made if last is None else last
-
     def _has_room(self) -> bool:
         """Whether one more connection is taken. Where there are too many of its machine, or of all, another one goes
-        (OPC 10000-4 §5.6.2.1), so that who only holds connections open, or loses them, keeps nobody out.
+        on which nobody has logged in (OPC 10000-4 §5.6.2.1), so that who only holds connections open keeps nobody out.
         """
         limits, others = self.iserver.limits, [other for other in self.clients if isinstance(other, Protocol)]
         here = [other for other in others if other.machine == self.machine]
@@ -76,7 +70,7 @@ class Protocol(OPCUAProtocol):
         return len(others) < limits.max_connections or self._displaces_one_of(others)
 
     def _displaces_one_of(self, others: "Sequence[Protocol]") -> bool:
-        goes = first_to_go([one for one in others if not one.is_used], [one for one in others if one.is_used])
+        goes = first_to_go((one for one in others if not one.is_used), lambda one: one.machine)
         if goes is None:
             return False
         self.iserver.guard.log("opcua.connection_displaced", goes.machine, by=self.machine)
@@ -96,6 +90,8 @@ class Protocol(OPCUAProtocol):
 
     def connection_lost(self, ex: BaseException | None) -> None:
         self._waiting.clear()
+        if self.processor is not None:
+            self.processor.is_read.set()
         for timer in (self._give_up, self._look):
             if timer is not None:
                 timer.cancel()
@@ -123,11 +119,15 @@ class Protocol(OPCUAProtocol):
     def pause_writing(self) -> None:
         """The client does not read: nothing more is answered, and so nothing more is read, until it does."""
         self._is_full = True
+        if self.processor is not None:
+            self.processor.is_read.clear()
         self._give_up = self._loop.call_later(PATIENCE, self._does_not_read)
         self._hold()
 
     def resume_writing(self) -> None:
         self._is_full = False
+        if self.processor is not None:
+            self.processor.is_read.set()
         if self._give_up is not None:
             self._give_up.cancel()
             self._give_up = None
@@ -146,7 +146,7 @@ class Protocol(OPCUAProtocol):
         if self.processor is None:
             return
         end = self._loop.time() + TURN
-        while self._waiting and not self._is_busy and not self._is_full:
+        while self._waiting and not self._is_busy and not self._is_full and not self.processor.has_enough:
             if self._loop.time() > end:
                 self._is_busy = True
                 self._loop.call_soon(self._go_on)
@@ -160,15 +160,18 @@ class Protocol(OPCUAProtocol):
                     return
             else:
                 self._is_busy = True
-                self._task = self._loop.create_task(self._wait(going_on))
+                self._task = self._loop.create_task(going_on)
+                self._task.add_done_callback(self._waited)
         self._hold()
 
     def _go_on(self) -> None:
         self._is_busy = False
         self._serve()
 
-    async def _wait(self, going_on: Awaitable[bool]) -> None:
-        if await going_on:
+    def _waited(self, task: asyncio.Task[bool]) -> None:
+        if task.cancelled():  # the connection has gone
+            return
+        if task.result():
             self._go_on()
         else:
             self._end()
@@ -195,6 +198,19 @@ class Listener(BinaryServer):
     """asyncua's TCP server with our protocol."""
 
     iserver: BridgeInternalServer
+
+    async def stop(self) -> None:
+        """As asyncua's, but not for as long as somebody does not read."""
+        timer = asyncio.get_running_loop().call_later(LEAVING, self._cut)
+        try:
+            await super().stop()
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        for client in list(self.clients):
+            if client.transport is not None:
+                client.transport.abort()
 
     def _make_protocol(self) -> OPCUAProtocol:
         return Protocol(self.iserver, self._policies, self.clients, self.closing_tasks, self.limits)

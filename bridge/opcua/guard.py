@@ -15,7 +15,7 @@ from bridge.opcua import trust
 from bridge.opcua.identity import MOST_NAME
 from bridge.opcua.slowdown import Slowdown, machine
 from bridge.opcua.trust import TrustList
-from bridge.opcua.users import Users
+from bridge.opcua.users import ANONYMOUS, BridgeUser, Users
 from bridge.points.allowance import Allowance
 from bridge.points.events import Event
 from bridge.points.rows import Value
@@ -26,7 +26,9 @@ log = structlog.get_logger()
 
 FOLDER = "Security.Clients."
 LINES, LINES_EACH_SECOND = 100, 5.0  # of the log about refusals, from one machine
-REFUSALS, REFUSALS_EACH_SECOND = 500, 5.0  # entries of the audit trail, from one machine
+NOTED, NOTED_EACH_SECOND = 500, 5.0  # of the audit trail about what was refused, and nobody's logins, from one machine
+GLANCES, GLANCES_EACH_SECOND = 40, 20.0  # at passwords, of one place and name
+KEPT, KEPT_EACH_SECOND = 10, 0.1  # certificates that were refused, from one machine: a flood buries nobody's
 MOST_AUDITED = 1_000  # characters of what is noted of a value
 
 
@@ -46,8 +48,11 @@ class Guard:
         self.certificates = certificates
         self.slowdown = Slowdown()
         self._audit = audit
-        self._refusals = Allowance(REFUSALS, REFUSALS_EACH_SECOND, clock)
+        self._refusals = Allowance(NOTED, NOTED_EACH_SECOND, clock)
+        self._visits = Allowance(NOTED, NOTED_EACH_SECOND, clock)
+        self._glances = Allowance(GLANCES, GLANCES_EACH_SECOND, clock)
         self._lines = Allowance(LINES, LINES_EACH_SECOND, clock)
+        self._rejected = Allowance(KEPT, KEPT_EACH_SECOND, clock)
         self._tree = tree
         self._clock = clock
 
@@ -62,11 +67,11 @@ class Guard:
             self._certificate_refused(sent, address, error)
             raise ServiceError(ua.StatusCodes.BadSecurityChecksFailed) from None
 
-    def trusts(self, certificate: bytes | None) -> bool:
-        """Whether a client that was let in would be let in now."""
+    def trusts(self, chain: bytes) -> bool:
+        """Whether a client that was let in with these certificates would be let in now. b"": with none."""
         try:
-            if certificate:
-                self.certificates.check(certificate)
+            if chain:
+                self.certificates.check(chain)
         except Refused:
             return False
         return True
@@ -74,6 +79,18 @@ class Guard:
     def place(self, address: str, certificate: str) -> tuple[str, str]:
         """Where somebody tries to log in: a machine, and the client there, where not everybody can be a new one."""
         return machine(address), "" if self.certificates.everybody else certificate
+
+    def recognize(self, place: tuple[str, str], name: str, look: Callable[[], BridgeUser | None]) -> BridgeUser | None:
+        """Who shows at once to be somebody that was here before, and so need not wait behind those who guess.
+
+        Looked at is so much a second, that nobody gets far with guessing here either.
+        """
+        if self._glances.admit((*place, name)) is None:
+            return None
+        user = look()
+        if user is not None:
+            self._glances.give_back((*place, name))
+        return user
 
     def _certificate_refused(self, sent: bytes, address: str, error: Refused) -> None:
         fields: dict[str, Value] = {"Reason": error.reason}
@@ -83,13 +100,17 @@ class Guard:
             name = trust.name_of(certificate)[:MOST_NAME]
             fields["Thumbprint"] = trust.thumbprint(certificate)
             fields["Subject"] = certificate.subject.rfc4514_string()
+            if error.status in ("BadCertificateUntrusted", "BadCertificateTimeInvalid"):
+                self._keep_rejected(sent, address)
         except (Refused, ValueError):
             pass
-        if error.status in ("BadCertificateUntrusted", "BadCertificateTimeInvalid"):
-            self.certificates.keep_rejected(sent)
         text = f"{name} {fields.get('Thumbprint', '')} at {address}: {error.reason}"
         self.count("RejectedCertificates", LastRejectedCertificate=text)
         self.tell("CertificateRejected", f"The certificate of {text}", fields)
+
+    def _keep_rejected(self, sent: bytes, address: str) -> None:
+        if not self.certificates.has_rejected(sent) and self._rejected.admit(machine(address)) is not None:
+            self.certificates.keep_rejected(sent)
 
     def login_failed(self, name: str, address: str, code: int, session: str, certificate: str) -> None:
         """Somebody was not let in, to this session and from a channel with this certificate (thumbprint)."""
@@ -128,13 +149,14 @@ class Guard:
             log.info(event, client=address, **what, **more)
 
     def audit(self, records: list[AuditRecord]) -> None:
-        """Keeps what was done, and of what was refused as much as nobody can bury the rest under."""
+        """Keeps what was done, and of what was refused, or who came without a name, as much as buries nothing else."""
         self._audit([kept for record in records if (kept := self._kept(record)) is not None])
 
     def _kept(self, record: AuditRecord) -> AuditRecord | None:
-        if record.status == "Good":
+        is_visit = record.action in ("login", "logout") and record.user == ANONYMOUS
+        if record.status == "Good" and not is_visit:
             return record
-        left_out = self._refusals.admit(machine(record.address))
+        left_out = (self._visits if record.status == "Good" else self._refusals).admit(machine(record.address))
         if left_out is None:
             return None
         return replace(record, path=f"{record.path} and {left_out} left out") if left_out else record

@@ -17,7 +17,7 @@ from bridge.opcua import trust
 from bridge.opcua.users import ANONYMOUS, MOST_PASSWORD
 
 MOST_NAME = 64  # characters of a user's name that are shown: somebody may have typed a password there
-MOST_CIPHER = 2_048  # bytes: each block of a key's size costs a private operation of it
+MOST_CIPHER = 1_024  # bytes: each block of a key's size costs a private operation of it
 
 #: how a password may be encrypted: RSA PKCS 1.5, which asyncua takes too, tells who asks often what is in it
 _DECRYPT: Mapping[str, Callable[[Any, bytes], bytes]] = {

@@ -1,6 +1,6 @@
 """TranslateBrowsePathsToNodeIds (OPC 10000-4 §5.9.4): from names that a client knows to NodeIds."""
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from asyncua import ua
@@ -10,7 +10,7 @@ from bridge.opcua import encoding
 from bridge.opcua.address_space import TreeAddressSpace
 from bridge.opcua.nodes import NAMESPACE, STATIONS, Node
 from bridge.opcua.references import References
-from bridge.opcua.requests import Clock, Request, Steps, in_slices, operations
+from bridge.opcua.requests import Clock, Request, Sliced, Steps, in_slices, operations
 from bridge.opcua.settings import Limits
 from bridge.opcua.wire import Reader
 
@@ -37,7 +37,7 @@ class Paths:
         self._aspace = aspace
         self._references = references
 
-    def translate(self, request: Request, limits: Limits) -> bytes | Awaitable[bytes]:
+    def translate(self, request: Request, limits: Limits) -> bytes | Sliced:
         body = request.body
         count = operations(body, limits.max_nodes_per_translate, _SMALLEST)
         return in_slices(self._results(body, count))

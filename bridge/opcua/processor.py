@@ -3,7 +3,7 @@
 import asyncio
 import struct
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -12,8 +12,8 @@ from asyncua.common.utils import Buffer, ServiceError
 from asyncua.server.internal_session import InternalSession
 from asyncua.ua.ua_binary import header_from_binary, struct_to_binary, uatcp_to_binary
 
-from bridge.opcua import encoding, services
-from bridge.opcua.chunks import FRAME, SMALLEST_BUFFER, count_chunks, room_of, seal, unseal
+from bridge.opcua import encoding, memory, services
+from bridge.opcua.chunks import FRAME, count_chunks, room_of, seal, unseal
 from bridge.opcua.opening import Body
 from bridge.opcua.requests import Handler, Request, Sliced, request_header
 from bridge.opcua.session_requests import SessionRequests, encoding_id
@@ -24,6 +24,7 @@ from bridge.opcua.wire import Reader
 log = structlog.get_logger()
 
 MAX_BEFORE_SESSION = 131_072  # bytes of a message of somebody who has not said who it is
+MOST_LONG = 4  # long answers of one connection that are begun: what there is of each is kept until it is sent
 MAX_CALLS = 100  # requests of one connection that may wait for stations, or for their turn, at a time
 
 
@@ -50,7 +51,6 @@ _SECURITY = frozenset(
 
 _CHANNEL = (ua.MessageType.SecureMessage, ua.MessageType.SecureClose)
 _FORGED = ua.StatusCodes.BadSecurityChecksFailed
-_HELLO, _ACKNOWLEDGE = struct.Struct("<5I"), struct.Struct("<4sI5I")  # … version, buffers, message size, chunks
 _TYPE = struct.Struct("<BBH")
 #: TypeId, Timestamp, RequestHandle, ServiceResult; then no diagnostics, no strings, no additional header
 _RESPONSE = struct.Struct("<BBHqII8s")
@@ -65,9 +65,10 @@ class Processor(SessionRequests):
         self._loop = asyncio.get_running_loop()
         self._calls: set[asyncio.Task[None]] = set()
         self._long = asyncio.Lock()
-        self._is_greeted = False
-        self._most = self._most_chunks = 0  # bytes and chunks of an answer that the client takes; 0: any
-        self._always_taken = 0  # bytes of an answer that need no closer look
+        self.is_read = asyncio.Event()  # the client reads what it is sent, or has gone
+        self.is_read.set()
+        self._begun = 0  # long answers
+        self.go_on: Callable[[], None] = _nothing
         self._token_of: InternalSession | None = None
         self._token = b""
 
@@ -80,6 +81,16 @@ class Processor(SessionRequests):
     def backlog(self) -> int:
         """Bytes that wait for the client to read them."""
         return int(self._transport.get_write_buffer_size())
+
+    @property
+    def has_enough(self) -> bool:
+        """So many long answers are being made that nothing more is begun; `go_on` is called when that is over."""
+        return self._begun >= MOST_LONG
+
+    @property
+    def arriving(self) -> int:
+        """Bytes of a message of which not all chunks have come."""
+        return int(self._connection._incoming_size)
 
     @property
     def largest(self) -> int:
@@ -95,9 +106,9 @@ class Processor(SessionRequests):
             session, self.session, self._token_of = self.session, None, None
             if isinstance(session, Session) and session.channel is self:
                 session.channel = None
-            self._session_watchdog_task = None
+            self._session_watchdog_task, self.go_on = None, _nothing
 
-    def receive(self, frame: bytes) -> bool | Awaitable[bool]:
+    def receive(self, frame: bytes) -> bool | Coroutine[Any, Any, bool]:
         """Takes one chunk; what comes back, at once or later, says whether the connection goes on."""
         simple = unseal(self._connection, frame)
         if simple is None:
@@ -108,7 +119,7 @@ class Processor(SessionRequests):
     async def _receive_any(self, frame: bytes) -> bool:
         try:
             if frame[:3] == ua.MessageType.Hello:
-                return self._hello(Reader(frame, FRAME.size))
+                return self.hello(Reader(frame, FRAME.size))
             if frame[:3] == ua.MessageType.SecureOpen:
                 self.check_opening(frame)
             elif frame[:3] not in _CHANNEL:  # asyncua would take the limits of an Acknowledge for its own
@@ -118,8 +129,11 @@ class Processor(SessionRequests):
             buffer = Body(frame)
             header = header_from_binary(buffer)
             going_on = bool(await self.process(header, buffer))
-            if self._connection._incoming_size > MAX_BEFORE_SESSION and not self.has_session():
+            if self.arriving > MAX_BEFORE_SESSION and not self.has_session():
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadTcpMessageTooLarge)  # noqa: TRY301 - likewise
+            if self.arriving > memory.LARGE:
+                most = memory.MOST_ARRIVING * self.iserver.limits.max_message_size
+                memory.bound(self.iserver.channels(), memory.arriving, most)
             return going_on  # noqa: TRY300 - it is what the process says
         except Exception as error:  # noqa: BLE001 - a channel that is out of step cannot go on (OPC 10000-6 §6.7.2)
             is_opening = frame[:3] == ua.MessageType.SecureOpen  # whoever has no key does not hear how near it came
@@ -127,20 +141,6 @@ class Processor(SessionRequests):
             self.iserver.guard.log("opcua.channel_refused", self.address, why=repr(error)[:200])
             self.end(code)
             return False
-
-    def _hello(self, body: Reader) -> bool:
-        """How large chunks and messages may be, each way (OPC 10000-6 §7.1.2.3); asyncua mixes the ways up."""
-        limits = self._limits
-        _, receive, send, self._most, self._most_chunks = body.fields(_HELLO)
-        if self._is_greeted or min(receive, send) < SMALLEST_BUFFER:
-            raise ua.UaStatusCodeError(ua.StatusCodes.BadConnectionRejected)
-        self._is_greeted = True
-        limits.max_send_buffer = min(receive, limits.max_send_buffer)
-        self._always_taken = min(limits.max_send_buffer, limits.max_message_size, self._most or limits.max_send_buffer)
-        limits.max_recv_buffer = min(send, limits.max_recv_buffer)
-        ours = (limits.max_recv_buffer, limits.max_send_buffer, limits.max_message_size, limits.max_chunk_count)
-        self._transport.write(_ACKNOWLEDGE.pack(b"ACKF", _ACKNOWLEDGE.size, 0, *ours))
-        return True
 
     def end(self, code: int) -> None:
         """Says why the connection ends (OPC 10000-6 §7.1.5)."""
@@ -152,7 +152,7 @@ class Processor(SessionRequests):
         answered = self._dispatch(bytes(body), 0, seqhdr.RequestId)
         return answered if isinstance(answered, bool) else await answered
 
-    def _dispatch(self, data: bytes, start: int, request_id: int) -> bool | Awaitable[bool]:
+    def _dispatch(self, data: bytes, start: int, request_id: int) -> bool | Coroutine[Any, Any, bool]:
         reader = Reader(data, start)
         route = None
         try:
@@ -214,7 +214,7 @@ class Processor(SessionRequests):
         reader.node_id()
         return False
 
-    def _run(self, request: Request, response_type: int, answer: Awaitable[bytes | None]) -> None:
+    def _run(self, request: Request, response_type: int, answer: Awaitable[bytes | None] | Sliced) -> None:
         """What waits does so beside the other requests."""
         if len(self._calls) >= MAX_CALLS:
             if asyncio.iscoroutine(answer):
@@ -223,10 +223,17 @@ class Processor(SessionRequests):
         task = asyncio.ensure_future(self._wait(request, response_type, answer))
         self._calls.add(task)
         self.iserver.calls.add(task)
+        if isinstance(answer, Sliced):
+            self._begun += 1
+            task.add_done_callback(self._long_is_done)
         task.add_done_callback(self._calls.discard)
         task.add_done_callback(self.iserver.calls.discard)
 
-    async def _wait(self, request: Request, response_type: int, answer: Awaitable[bytes | None]) -> None:
+    def _long_is_done(self, _: object) -> None:
+        self._begun -= 1
+        self.go_on()
+
+    async def _wait(self, request: Request, response_type: int, answer: Awaitable[bytes | None] | Sliced) -> None:
         try:
             body = await self._in_turn(answer)
             if body is not None:
@@ -234,12 +241,14 @@ class Processor(SessionRequests):
         except Exception as error:  # noqa: BLE001 - told apart and logged there
             self._refuse(request.request_id, request.handle, _code_of(error), response_type)
 
-    async def _in_turn(self, answer: Awaitable[bytes | None]) -> bytes | None:
+    async def _in_turn(self, answer: Awaitable[bytes | None] | Sliced) -> bytes | None:
         """Of a client's long answers one is made at a time: all at once they would take a hundred times the memory."""
         if not isinstance(answer, Sliced):
             return await answer
         async with self._long:
-            return await answer
+            await self.is_read.wait()
+            async with self.iserver.long:
+                return await answer.finish(self)
 
     def send(self, request: Request, response_type_id: int, body: bytes) -> None:
         """Answers a request whose handler returned None: `body` is what stands behind the ResponseHeader."""
@@ -273,7 +282,14 @@ class Processor(SessionRequests):
         self._transport.write(seal(self._connection, message, request_id))
         if self.backlog > self.iserver.limits.max_backlog:
             log.warning("opcua.client_does_not_read", client=str(self.name), backlog=self.backlog)
-            self._transport.abort()
+            self.cut()
+        elif self.backlog > memory.LARGE:
+            most = memory.MOST_BACKLOG * self.iserver.limits.max_backlog
+            memory.bound(self.iserver.channels(), memory.backlog, most)
+
+    def cut(self) -> None:
+        """Ends the connection at once, and all that waits for it."""
+        self._transport.abort()
 
     def _is_too_large(self, size: int) -> bool:
         if size > (self._most or size) or size > self._limits.max_message_size:
@@ -290,6 +306,10 @@ class Processor(SessionRequests):
         except Exception as error:  # noqa: BLE001 - told apart and logged there
             self._refuse(request_id, header.RequestHandle, _code_of(error))
             return True
+
+
+def _nothing() -> None:
+    """Nobody waits."""
 
 
 def _code_of(error: Exception) -> int:

@@ -1,7 +1,6 @@
 """Read (OPC 10000-4 §5.11.2). A point's value goes from the tree to its bytes without an object of OPC UA's."""
 
 import time
-from collections.abc import Awaitable
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from asyncua.common.utils import ServiceError
 
 from bridge.opcua import encoding, ranges
 from bridge.opcua.address_space import TreeAddressSpace
-from bridge.opcua.requests import Clock, Request, Steps, in_slices, operations
+from bridge.opcua.requests import Clock, Request, Sliced, Steps, in_slices, operations
 from bridge.opcua.settings import Limits
 from bridge.opcua.shapes import Shape
 from bridge.opcua.variants import BOTH, NEITHER, SERVER, SOURCE, bad, encode_sample, ticks
@@ -28,6 +27,7 @@ _TAIL = Struct("<IiHi")  # AttributeId, length of IndexRange, DataEncoding: its 
 _WHOLE = frozenset(_TAIL.pack(_VALUE, index, 0, name) for index in (-1, 0) for name in (-1, 0))
 _POINT = b"\x03\x02\x00"  # a String NodeId of namespace 2
 _TURN = 64  # items between two looks at the clock
+SLICE_SIZE = 262_144  # bytes of an answer after which others get their turn, and nothing more is kept for now
 _FIRST_TURN = 1  # as long as it is not known how long they take: diagnostics of many sessions take milliseconds
 
 
@@ -67,7 +67,7 @@ class Reading:
         self._aspace = aspace
         self._tree = aspace.space.tree
 
-    def read(self, request: Request, limits: Limits) -> bytes | Awaitable[bytes]:
+    def read(self, request: Request, limits: Limits) -> bytes | Sliced:
         body = request.body
         max_age, times = body.fields(_HEAD)
         if not max_age >= 0:
@@ -78,7 +78,7 @@ class Reading:
         return in_slices(self._results(body, count, times, request.session.user.rights, limits.max_message_size))
 
     def _results(self, body: Reader, count: int, times: int, role: str, most: int) -> Steps:
-        clock, now, size = Clock(), time.time(), 0
+        clock, now, size, enough = Clock(), time.time(), 0, SLICE_SIZE
         read = self._some_seen if self._aspace.rights.hides(role) else self._some
         parts = [encoding.count(count)]
         done, turn = 0, _FIRST_TURN
@@ -90,8 +90,8 @@ class Reading:
             if 0 < most < size:
                 raise ServiceError(ua.StatusCodes.BadResponseTooLarge)
             turn = min(turn * 4, _TURN)
-            if done < count and clock.is_over():
-                turn = _FIRST_TURN
+            if done < count and (size > enough or clock.is_over()):
+                turn, enough = _FIRST_TURN, size + SLICE_SIZE
                 yield
         parts.append(encoding.count(0))  # no diagnostics
         return b"".join(parts)

@@ -78,8 +78,9 @@ def request_header(reader: Reader) -> tuple[int, int, int]:
 
 
 #: What answers a request: the bytes behind the ResponseHeader, or None where `Channel.send` answers it later.
-#: An awaitable runs beside all other requests. Raises ServiceError for a ServiceFault.
-Handler = Callable[[Request], bytes | Awaitable[bytes | None] | None]
+#: An awaitable runs beside all other requests, to its end; what is sliced too, as long as its client is there.
+#: Raises ServiceError for a ServiceFault.
+Handler = Callable[[Request], "bytes | Awaitable[bytes | None] | Sliced | None"]
 
 
 def operations(body: Reader, most: int, smallest: int = 1) -> int:
@@ -101,7 +102,7 @@ SLICE = 0.004  # s, that one request keeps the others waiting at a time
 Steps = Generator[None, None, bytes]
 
 
-def in_slices(steps: Steps) -> bytes | Awaitable[bytes]:
+def in_slices(steps: Steps) -> "bytes | Sliced":
     """The answer, if there is nothing to pause for; else what is still to be waited for."""
     try:
         next(steps)
@@ -110,19 +111,20 @@ def in_slices(steps: Steps) -> bytes | Awaitable[bytes]:
     return Sliced(steps)
 
 
-class Sliced(Awaitable[bytes]):
+class Sliced:
     """The rest of a long request: of all of them, one does one slice in each turn of the event loop."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
-    def __await__(self) -> Generator[Any, None, bytes]:
-        return self._finish().__await__()
-
-    async def _finish(self) -> bytes:
+    async def finish(self, channel: Channel) -> bytes | None:
+        """The answer. None: the client has gone, and the rest of the work with it."""
         line = _Line.of(asyncio.get_running_loop())
         while True:
             await line.turn()
+            if channel.closing:
+                self._steps.close()
+                return None
             try:
                 next(self._steps)
             except StopIteration as end:

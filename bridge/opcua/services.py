@@ -14,7 +14,7 @@ from bridge.opcua.guard import Guard
 from bridge.opcua.paths import Paths
 from bridge.opcua.reading import Reading
 from bridge.opcua.references import References
-from bridge.opcua.requests import Clock, Handler, Request, Steps, in_slices, operations
+from bridge.opcua.requests import Clock, Handler, Request, Sliced, Steps, in_slices, operations
 from bridge.opcua.settings import Limits
 from bridge.opcua.wire import Reader
 from bridge.opcua.writer import Writer
@@ -33,7 +33,7 @@ class Services:
         self._browsing = Browsing(references)
         self._paths = Paths(aspace, references)
 
-    def read(self, request: Request) -> bytes | Awaitable[bytes]:
+    def read(self, request: Request) -> bytes | Sliced:
         return self._reading.read(request, self.limits)
 
     def write(self, request: Request) -> bytes:
@@ -42,20 +42,20 @@ class Services:
     def call(self, request: Request) -> Awaitable[bytes]:
         return self._calling.call(request, self.limits)
 
-    def browse(self, request: Request) -> bytes | Awaitable[bytes]:
+    def browse(self, request: Request) -> bytes | Sliced:
         return self._browsing.browse(request, self.limits)
 
-    def browse_next(self, request: Request) -> bytes | Awaitable[bytes]:
+    def browse_next(self, request: Request) -> bytes | Sliced:
         return self._browsing.browse_next(request, self.limits)
 
-    def translate(self, request: Request) -> bytes | Awaitable[bytes]:
+    def translate(self, request: Request) -> bytes | Sliced:
         return self._paths.translate(request, self.limits)
 
-    def register(self, request: Request) -> bytes | Awaitable[bytes]:
+    def register(self, request: Request) -> bytes | Sliced:
         """A path is as fast as any alias, so each node's is its own NodeId (OPC 10000-4 §5.9.5)."""
         return in_slices(self._registered(request.body))
 
-    def unregister(self, request: Request) -> bytes | Awaitable[bytes]:
+    def unregister(self, request: Request) -> bytes | Sliced:
         return in_slices(self._unregistered(request.body))
 
     def _registered(self, body: Reader) -> Steps:

@@ -79,17 +79,17 @@ class SessionRequests(Opening):
 
     async def _create(self, params: ua.CreateSessionParameters) -> ua.CreateSessionResponse:
         """CreateSession (§5.7.2), for the client that has opened the channel and for no other."""
+        policy = self._connection.security_policy
+        if policy.URI != SecurityPolicyNone.URI:
+            self._check_client(params, self.certificate or b"")
         if self.session is not None:  # one for each connection
             await self.session.close_session(True)
             self.iserver.totals.aborted_sessions += 1
-        await self.iserver.make_room()
-        policy = self._connection.security_policy
-        if policy.URI != SecurityPolicyNone.URI:
-            self._check_client(params, policy.peer_certificate or b"")
+        self.iserver.check_room()
         session = self.iserver.create_session(self.name, external=True)
         self.session = session
         session.channel, session.address = self, self.address
-        session.certificate, session.thumbprint = policy.peer_certificate, self.thumbprint
+        session.certificate, session.chain, session.thumbprint = self.certificate, self.chain, self.thumbprint
         given = await session.create_session(params, sockname=self.sockname)
         given.ServerCertificate = policy.host_certificate
         signed = (policy.peer_certificate or b"") + (params.ClientNonce or b"")
@@ -100,7 +100,7 @@ class SessionRequests(Opening):
     @property
     def thumbprint(self) -> str:
         """Of the channel's certificate, as OPC UA tools show it."""
-        der = self._connection.security_policy.peer_certificate
+        der = self.certificate
         return sha1(der).hexdigest().upper() if der else ""  # noqa: S324 - it is only a name
 
     def _check_client(self, params: ua.CreateSessionParameters, der: bytes) -> None:
@@ -139,10 +139,10 @@ class SessionRequests(Opening):
     ) -> ua.ActivateSessionResult:
         """Nothing changes hands before everything has been checked."""
         policy, nonce, guard = self._connection.security_policy, session.nonce, self.iserver.guard
-        if session.certificate != policy.peer_certificate:
+        if session.certificate != self.certificate:
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
         if policy.URI != SecurityPolicyNone.URI:
-            guard.check_certificate(policy.peer_certificate or b"", self.address)  # it may have ended
+            guard.check_certificate(self.chain, self.address)  # it may have ended
         signed = (policy.host_certificate or b"") + (nonce or b"")
         try:
             policy.asymmetric_cryptography.verify(signed, params.ClientSignature.Signature)
@@ -153,9 +153,11 @@ class SessionRequests(Opening):
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
         if session is not self.session:
             self._take_over(session, user)
+        elif not session.is_activated():
+            await self.iserver.make_room(user)
         session.identified = user
         self.session_last_activity = time.monotonic()
-        return session.activate_session(params, policy.peer_certificate)
+        return session.activate_session(params, self.certificate)
 
     async def _identify(self, session: Session, params: ua.ActivateSessionParameters, name: str) -> BridgeUser:
         """Who it is. Whoever has failed before waits first, and nobody else does."""
@@ -163,6 +165,9 @@ class SessionRequests(Opening):
         if is_anonymous(params.UserIdentityToken):
             return await session.identify(params, policy)
         place = guard.place(self.address, self.thumbprint)
+        known = guard.recognize(place, name, lambda: session.recognize(params, policy))
+        if known is not None:
+            return known
         return await guard.slowdown.attempt(place, name, lambda: session.identify(params, policy))
 
     async def _close(self, session: InternalSession, *, delete_subscriptions: bool) -> ua.CloseSessionResponse:

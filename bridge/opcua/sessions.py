@@ -18,12 +18,11 @@ from asyncua.server.internal_session import InternalSession, SessionState
 
 from bridge.opcua import identity
 from bridge.opcua.address_space import TreeAddressSpace
-from bridge.opcua.crowd import first_to_go
 from bridge.opcua.diagnostics import Client, Totals
 from bridge.opcua.guard import Guard
 from bridge.opcua.identity import Challenge
+from bridge.opcua.memory import AT_ONCE, Kept
 from bridge.opcua.services import Services
-from bridge.opcua.slowdown import machine
 from bridge.opcua.standard import StandardNodes
 from bridge.opcua.subscriptions.monitoring import Monitoring
 from bridge.opcua.subscriptions.publish_queue import PublishQueue
@@ -34,13 +33,10 @@ from bridge.points.roles import at_least
 log = structlog.get_logger()
 
 
-class Channel(Protocol):
+class Channel(Kept, Protocol):
     """The connection that a session is on. `closing`: nothing more can be sent."""
 
     session: InternalSession | None
-
-    @property
-    def closing(self) -> bool: ...
 
     def drop(self) -> None:
         """Ends the connection."""
@@ -66,6 +62,7 @@ class Session(InternalSession):
         server.register_external_session(self)
         self.identified: BridgeUser | None = None
         self.certificate: bytes | None = None  # of the client that created it
+        self.chain = b""  # as it was sent, with those of authorities behind it perhaps; b"" for none
         self.thumbprint = self.address = ""  # of that certificate; of the client as it was last
         self.channel: Channel | None = None
         self.client = Client()
@@ -79,11 +76,6 @@ class Session(InternalSession):
         return self.channel is None or self.channel.closing or self.state is SessionState.Closed
 
     @property
-    def machine(self) -> str:
-        """Where its client is, or was."""
-        return machine(self.address)
-
-    @property
     def heard(self) -> float:
         """When it asked for something last (monotonic)."""
         return float(self._last_activity)
@@ -93,13 +85,7 @@ class Session(InternalSession):
         token, server = params.UserIdentityToken, self._server
         if identity.is_anonymous(token):
             return server.guard.users.anonymous()
-        encrypted = policy.Mode == ua.MessageSecurityMode.SignAndEncrypt
-        challenge = Challenge(
-            policy.host_certificate or uacrypto.der_from_x509(server.certificate) or b"",
-            server.private_key,
-            self.nonce or b"",
-            encrypted or server.plain_passwords,
-        )
+        challenge = self._challenge(policy)
         if isinstance(token, ua.UserNameIdentityToken):
             password = identity.password_of(token, challenge)
             return await server.guard.users.with_password(token.UserName or "", password)
@@ -107,6 +93,27 @@ class Session(InternalSession):
             der = identity.certificate_of(token, params.UserTokenSignature, challenge)
             return server.guard.users.with_certificate(der)
         raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
+
+    def recognize(self, params: ua.ActivateSessionParameters, policy: Any) -> BridgeUser | None:
+        """Who asks for the activation, where that shows at once; None says nothing."""
+        token = params.UserIdentityToken
+        if not isinstance(token, ua.UserNameIdentityToken):
+            return None
+        try:
+            password = identity.password_of(token, self._challenge(policy))
+        except ServiceError:
+            return None
+        return self._server.guard.users.recognize(token.UserName or "", password)
+
+    def _challenge(self, policy: Any) -> Challenge:
+        server = self._server
+        encrypted = policy.Mode == ua.MessageSecurityMode.SignAndEncrypt
+        return Challenge(
+            policy.host_certificate or uacrypto.der_from_x509(server.certificate) or b"",
+            server.private_key,
+            self.nonce or b"",
+            encrypted or server.plain_passwords,
+        )
 
     async def create_session(
         self, params: ua.CreateSessionParameters, sockname: tuple[str, int] | None = None
@@ -183,6 +190,7 @@ class BridgeInternalServer(InternalServer):
         self.totals = Totals()
         self.limits = services.limits
         self.calls: set[asyncio.Task[None]] = set()
+        self.long = asyncio.Semaphore(AT_ONCE)  # answers
         self.method_service.stop()
         self.aspace = aspace
         self.attribute_service = AttributeService(aspace)
@@ -201,19 +209,33 @@ class BridgeInternalServer(InternalServer):
         """The clients' sessions."""
         return [session for session in self._external_sessions.values() if isinstance(session, Session)]
 
-    async def make_room(self) -> None:
-        """For one more session: where there are too many, one goes that nobody has activated, else the oldest that is
-        kept for a client whose connection has gone, else one whose client has been silent for long.
+    def channels(self) -> list[Channel]:
+        """The connections on which there is a session."""
+        return [session.channel for session in self.clients() if session.channel is not None]
 
-        Raises ServiceError(BadTooManySessions): all of them are used.
-        """
-        found = self.clients()
-        if len(found) < self.limits.max_sessions:
-            return
-        unused = [session for session in found if not session.is_activated()]
-        goes = first_to_go(unused or [session for session in found if session.is_left][:1], found)
-        if goes is None:
+    def check_room(self) -> None:
+        """Whether one more client may try to log in. Raises ServiceError(BadTooManySessions)."""
+        used = [session for session in self.clients() if session.is_activated() and not session.is_left]
+        if len(used) >= self.limits.max_sessions:
             self.totals.rejected_sessions += 1
+            raise ServiceError(ua.StatusCodes.BadTooManySessions)
+
+    async def make_room(self, user: BridgeUser) -> None:
+        """For one more session, of a user that has just logged in: where there are too many, one goes that is kept for
+        a client whose connection has gone, the one that is away longest. The last tenth is for users with a name, where
+        there are any, and who has none displaces nobody that has.
+
+        Raises ServiceError(BadTooManySessions).
+        """
+        most = self.limits.max_sessions
+        if self.guard.users and not user.is_known:
+            most -= most // 10
+        found = [session for session in self.clients() if session.is_activated()]
+        if len(found) < most:
+            return
+        left = [each for each in found if each.is_left and (user.is_known or not each.user.is_known)]
+        goes = min(left, key=lambda session: session.heard, default=None)
+        if goes is None:
             raise ServiceError(ua.StatusCodes.BadTooManySessions)
         await goes.close_session(True)
         self.totals.aborted_sessions += 1
@@ -224,9 +246,9 @@ class BridgeInternalServer(InternalServer):
     def end_strangers(self) -> None:
         """Ends the sessions of users that are users no more, or have another role or no trusted certificate now."""
         sessions = [session for session in self.clients() if session.is_activated()]
-        trusted = {each: self.guard.trusts(each) for each in {session.certificate for session in sessions}}
+        trusted = {each: self.guard.trusts(each) for each in {session.chain for session in sessions}}
         for session in sessions:
-            if not trusted[session.certificate] or not self.guard.users.still_is(session.user):
+            if not trusted[session.chain] or not self.guard.users.still_is(session.user):
                 log.info("opcua.session_ended", user=session.user.name, why="no user any more, or not trusted")
                 if session.channel is not None:
                     session.channel.drop()

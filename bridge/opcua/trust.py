@@ -8,14 +8,14 @@ pki/rejected              the last clients that were refused, to be trusted with
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -29,7 +29,8 @@ TRUSTED, ISSUERS, REJECTED = Path("trusted", "certs"), Path("issuers", "certs"),
 _CRLS = (Path("trusted", "crl"), Path("issuers", "crl"))
 KEY_SIZES = range(2048, 4097)  # bits (OPC 10000-7: of all policies that are offered)
 MOST_REJECTED = 50  # files
-MOST_IN_CHAIN = 8
+MOST_IN_CHAIN = 5  # certificates: the client's own, and up to three authorities below a root
+LARGEST_EXPONENT = 2**32  # of a public key; with a long one a signature costs a hundred times as much to check
 MOST_FILE = 65_536  # bytes
 _WEAK = (hashes.SHA1, hashes.MD5)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@-]")
@@ -79,19 +80,19 @@ class TrustList:
         now = self._clock()
         _check_alone(leaf, now)
         if not self.everybody:
-            self._check_trust(leaf, chain[1:], now)
+            lists = self._load()
+            _check_trust(leaf, _vouched(chain[1:], lists), lists, now)
         return leaf
 
+    def has_rejected(self, sent: bytes) -> bool:
+        """It lies already where it can be trusted from."""
+        return (self._pki / REJECTED / file_name(parse(sent)[0])).exists()
+
     def keep_rejected(self, sent: bytes) -> None:
-        """Puts what was refused where it can be trusted from, in place of the oldest there perhaps."""
-        try:
-            certificate = parse(sent)[0]
-        except Refused:
-            return
+        """Puts what was refused where it can be trusted from, in place of the oldest there perhaps. Raises Refused."""
+        certificate = parse(sent)[0]
         folder = self._pki / REJECTED
         target = folder / file_name(certificate)
-        if target.exists():
-            return
         try:
             folder.mkdir(parents=True, exist_ok=True)
             found = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
@@ -137,23 +138,6 @@ class TrustList:
                 continue
         return tuple(sorted(found))
 
-    def _check_trust(self, leaf: x509.Certificate, sent: list[x509.Certificate], now: datetime) -> None:
-        lists = self._load()
-        trusted = leaf.public_bytes(Encoding.DER) in lists.trusted
-        certificate = leaf
-        for _ in range(MOST_IN_CHAIN):
-            if certificate.issuer == certificate.subject:
-                break
-            issuer = _issuer_of(certificate, [*lists.by_subject.get(certificate.issuer, ()), *sent])
-            if issuer is None:
-                break
-            _check_issuer(issuer, now)
-            _check_revocation(certificate, issuer, lists)
-            trusted = trusted or issuer.public_bytes(Encoding.DER) in lists.trusted
-            certificate = issuer
-        if not trusted:
-            raise Refused("BadCertificateUntrusted", "the certificate is not in the trust list")
-
     def _load(self) -> _Lists:
         state = self.files()
         if state != self._state:
@@ -170,14 +154,46 @@ class TrustList:
         return self._lists
 
 
+def _check_trust(leaf: x509.Certificate, vouched: Sequence[x509.Certificate], lists: _Lists, now: datetime) -> None:
+    """Follows the chain upwards. Raises Refused where nothing in it is trusted, or something is wrong."""
+    trusted = leaf.public_bytes(Encoding.DER) in lists.trusted
+    certificate = leaf
+    for _ in range(MOST_IN_CHAIN):
+        if certificate.issuer == certificate.subject:
+            break
+        issuer = _issuer_of(certificate, [*lists.by_subject.get(certificate.issuer, ()), *vouched])
+        if issuer is None:
+            break
+        _check_issuer(issuer, now)
+        _check_revocation(certificate, issuer, lists)
+        trusted = trusted or issuer.public_bytes(Encoding.DER) in lists.trusted
+        certificate = issuer
+    if not trusted:
+        raise Refused("BadCertificateUntrusted", "the certificate is not in the trust list")
+
+
+def _vouched(sent: Sequence[x509.Certificate], lists: _Lists) -> list[x509.Certificate]:
+    """Of the authorities' certificates that a client has sent those that lead to one in the folders.
+
+    So a stranger's keys, whatever they are, are never computed with.
+    """
+    found: list[x509.Certificate] = []
+    for certificate in reversed(sent):  # the nearest to the root comes last
+        if _issuer_of(certificate, [*lists.by_subject.get(certificate.issuer, ()), *found]) is not None:
+            found.append(certificate)
+    return found
+
+
 def parse(sent: bytes) -> list[x509.Certificate]:
     """The certificates of a chain, the client's own first. Raises Refused(BadCertificateInvalid)."""
     found: list[x509.Certificate] = []
     try:
         while sent:
+            if len(found) == MOST_IN_CHAIN:
+                raise ValueError("the chain is too long")  # noqa: TRY301 - told like the others
             size = _length_of(sent)
             found.append(x509.load_der_x509_certificate(sent[:size]))
-            sent = sent[size:] if len(found) < MOST_IN_CHAIN else b""
+            sent = sent[size:]
     except Exception as error:  # noqa: BLE001 - whatever is wrong with what came, it is no certificate
         raise Refused("BadCertificateInvalid", f"this is no certificate: {error}") from None
     if not found:
@@ -223,9 +239,14 @@ def application_uris(certificate: x509.Certificate) -> list[str]:
 
 def check_alone(certificate: x509.Certificate, now: datetime) -> None:
     """What is wrong with a key or a certificate whoever has it: size, hash, validity. Raises Refused."""
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refused("BadCertificateInvalid", f"its key cannot be read: {error}") from None
     if not isinstance(key, RSAPublicKey) or key.key_size not in KEY_SIZES:
         raise Refused("BadCertificatePolicyCheckFailed", "an RSA key of 2048 to 4096 bits is expected")
+    if key.public_numbers().e > LARGEST_EXPONENT:
+        raise Refused("BadCertificatePolicyCheckFailed", "the exponent of its key is too long")
     if isinstance(certificate.signature_hash_algorithm, _WEAK):
         raise Refused("BadCertificatePolicyCheckFailed", "it is signed with a hash that can be forged")
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
@@ -254,7 +275,7 @@ def _issuer_of(certificate: x509.Certificate, candidates: Iterable[x509.Certific
     for candidate in candidates:
         try:
             certificate.verify_directly_issued_by(candidate)
-        except (ValueError, TypeError, InvalidSignature):
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             continue
         return candidate
     return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +30,11 @@ class BridgeUser(User):
     rights: Role = "observer"
     proof: str = field(default="", compare=False)  # hash of the password, or of the certificate, that it came with
 
+    @property
+    def is_known(self) -> bool:
+        """It has said and shown who it is."""
+        return bool(self.proof)
+
 
 class Users:
     """Checks identities. Passwords are checked in one thread of their own: each takes some 30 ms of CPU."""
@@ -38,6 +44,12 @@ class Users:
         self._accounts = dict(accounts)
         self._hasher = PasswordHasher()
         self._thread = ThreadPoolExecutor(1, "opcua-password")
+        self._key = secrets.token_bytes(32)
+        self._good: dict[str, bytes] = {}  # of users that there are: digests of the last passwords that were right
+
+    def __bool__(self) -> bool:
+        """There are users with a name."""
+        return bool(self._accounts)
 
     def replace(self, accounts: Mapping[str, Account]) -> None:
         """These are the users from now on."""
@@ -49,6 +61,23 @@ class Users:
         if role in ("observer", "operator", "engineer", "admin"):
             return BridgeUser(name=ANONYMOUS, rights=role)  # type: ignore[arg-type]
         raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
+
+    def recognize(self, name: str, password: str | None) -> BridgeUser | None:
+        """The user of that name, where that shows at once: it was here before with this password."""
+        known = self._accounts.get(name)
+        if known is None or not known.password_hash or password is None:
+            return None
+        digest = self._digest(name, password, known.password_hash)
+        if not secrets.compare_digest(self._good.get(name, b""), digest):
+            return None
+        return BridgeUser(name=name, rights=known.role, proof=known.password_hash)
+
+    def _digest(self, *parts: str) -> bytes:
+        """Under a key that this process alone has."""
+        digest = hashlib.blake2b(key=self._key, digest_size=32)
+        for part in parts:
+            digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
+        return digest.digest()
 
     async def with_password(self, name: str, password: str | None) -> BridgeUser:
         """The user of that name. Raises ServiceError(BadUserAccessDenied), after the same time for any reason.
@@ -63,6 +92,7 @@ class Users:
         right = right and bool(stored) and password is not None
         if known is None or not right or self._accounts.get(name) != known:  # it may have changed meanwhile
             raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
+        self._good[name] = self._digest(name, password or "", known.password_hash)
         return BridgeUser(name=name, rights=known.role, proof=known.password_hash)
 
     def with_certificate(self, der: bytes) -> BridgeUser:

@@ -95,35 +95,49 @@ class Part(Source):
 class _Watched:
     """The monitored points of a group: all, and by the slots of its present layout."""
 
-    __slots__ = ("group", "layout", "points", "slots")
+    __slots__ = ("_heard", "_named", "group", "layout", "points", "slots")
 
     def __init__(self, group: Group) -> None:
         self.group = group
         self.layout = group.layout
         self.points: dict[tuple[str, bool], Point] = {}
         self.slots: dict[int, Point] = {}
+        self._named: list[int] | None = None  # the slots that `among` was asked for last, and what it answered
+        self._heard: list[Point] = []
 
     def lay_out(self, group: Group) -> None:
         """Keys are what stays when a group gets the table of another OCPP version, or comes back."""
         self.group, self.layout = group, group.layout
-        self.slots = {}
+        self.slots, self._named = {}, None
         for point in self.points.values():
             point.move(group)
             self.link(point)
 
     def leave(self) -> None:
         """The group has gone."""
-        self.slots = {}
+        self.slots, self._named = {}, None
         for point in self.points.values():
             point.group = point.twin = None
 
+    def among(self, slots: list[int]) -> list[Point]:
+        """The points in these slots. Cheap for the same list again: telegrams that are alike name one."""
+        if slots is not self._named:
+            self._named, self._heard = slots, []
+            for slot in slots:
+                point = self.slots.get(slot)
+                while point is not None:
+                    self._heard.append(point)
+                    point = point.twin
+        return self._heard
+
     def link(self, point: Point) -> None:
-        point.twin = None
+        self._named, point.twin = None, None
         if point.group is not None:
             point.twin = self.slots.get(point.slot)
             self.slots[point.slot] = point
 
     def unlink(self, point: Point) -> None:
+        self._named = None
         first = self.slots.get(point.slot)
         if first is point:
             if point.twin is None:
@@ -224,12 +238,8 @@ class Watch:
             return
         if watched.layout is not group.layout:
             watched.lay_out(group)
-        points = watched.slots
-        for slot in slots:
-            point = points.get(slot)
-            while point is not None:
-                point.changed()
-                point = point.twin
+        for point in watched.among(slots):
+            point.changed()
 
     def restructured(self, group: Group, added: bool) -> None:
         """A station or connector has come, perhaps back, or has gone: its items live again, or say that they do not."""

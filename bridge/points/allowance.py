@@ -30,3 +30,9 @@ class Allowance:
             return self._left_out.pop(key, 0)
         self._left_out[key] = self._left_out.get(key, 0) + 1
         return None
+
+    def give_back(self, key: Hashable) -> None:
+        """One that was let through does not count."""
+        left, since = self._left.get(key, (float(self._burst), 0.0))
+        if left < self._burst:
+            self._left[key] = min(left + 1, self._burst), since

@@ -4,6 +4,7 @@ The point is `MeterValues.<Measurand>[.<Phase>][.<Location>]`; a measurand's usu
 Sampled values have the same shape in every OCPP version but for the unit (OCPP 1.6 §7.43, 2.0.1 §2.47).
 """
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
@@ -140,12 +141,12 @@ class Measurands:
 
     def readings(
         self, group: Group, kinds: Sequence[tuple[Any, ...]], texts: Sequence[str]
-    ) -> tuple[Places, list[float], float | None] | None:
+    ) -> tuple[Places, Sequence[float], float | None] | None:
         """Places, values and the energy register of sampled values: of what kinds they are, and what they say.
 
         A kind is measurand, phase, location, unit and format, as `telegram` reads them; `kinds` is one object for all
-        telegrams that are alike. A third of what `telegram` costs, for most of what there is: None where a single one
-        is anything but a good number of a known kind.
+        telegrams that are alike. The texts have nothing in them that belongs in no number. A third of what `telegram`
+        costs, for most of what there is: None where a single one is anything but a good number of a known kind.
         """
         shape = self._shapes.get(kinds) or self._shape(kinds)
         places = None if shape is None else group.places_of(shape.rows)
@@ -157,9 +158,10 @@ class Measurands:
             return None
         for place, conversion in shape.conversions:
             values[place] = conversion.apply(values[place])
-        if not isfinite(sum(values)) or "_" in "".join(texts):  # Python takes "1_000"
+        if not isfinite(sum(values)):
             return None
-        return places, values, values[shape.register] if shape.register >= 0 else None
+        register = values[shape.register] if shape.register >= 0 else None
+        return places, array("d", values), register  # one object: nobody may read them before the next ones come
 
     def _shape(self, kinds: Sequence[tuple[Any, ...]]) -> Shape | None:
         plans = [self._plans.get(kind) or self._plan(kind) for kind in kinds]

@@ -8,7 +8,7 @@ import enum
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, count
+from itertools import compress, count
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -64,29 +64,29 @@ _NEVER: Stamp = (_WAITING, None, None)
 _INITIAL: Stamp = (_GOOD, None, None)
 _LONG_AGO = float("-inf")
 _NOWHERE = Places((), (), (), {})
-_slot_of = itemgetter(0)
+_receipt_of = itemgetter(2)
+#: a NamedTuple's own constructor is a Python function and costs three times as much
+_new = tuple.__new__
 
 
 class Latest(NamedTuple):
     """The last telegram, before what stands in a group's lists: the next one, which is like it, takes its place, and
-    what nobody has read is never put anywhere.
+    what nobody has read is never put anywhere. `slots` are those of `places`, and `others`, whose values are `more`.
     """
 
     places: Places
     values: Sequence[Value]
-    more: Sequence[tuple[int, Value]]
+    others: tuple[int, ...]
+    more: Sequence[Value]
     stamp: Stamp
+    slots: list[int]
 
     def find(self, slot: int) -> tuple[Value, Stamp] | None:
         """The slot's value, None where the telegram does not speak of it."""
         place = self.places.place.get(slot)
         if place is not None:
             return self.values[place], self.stamp
-        return next(((value, self.stamp) for other, value in self.more if other == slot), None)
-
-    def covers(self, places: Places, more: Sequence[tuple[int, Value]]) -> bool:
-        """Whether a telegram of these points has all of its own."""
-        return places is self.places and [*map(_slot_of, more)] == [*map(_slot_of, self.more)]
+        return (self.more[self.others.index(slot)], self.stamp) if slot in self.others else None
 
 
 class Group:
@@ -240,12 +240,15 @@ class Group:
         self._settle()
         since = None if self.station is None else self.station.online_since
         found: list[tuple[str, str, Value, str, float | None, float]] = []
-        rows = chain(self.layout.rows[: self.layout.dense], self._extra.rows)
-        for row, value, (quality, source, receipt) in zip(rows, self._values, self._stamps, strict=True):
+        values, stamps, dense = self._values, self._stamps, self.layout.dense
+        run_time, rows = len(self.layout.rows) - dense, self.row
+        for place in compress(range(len(stamps)), map(_receipt_of, stamps)):  # of 200 points few were ever heard of
+            quality, source, receipt = stamps[place]
+            row, value = rows(place if place < dense else place + run_time), values[place]
             if receipt is None or quality is _WAITING or (row.kept and row.folder != "Custom"):
                 continue
             if quality is _GOOD and not row.kept and (since is None or receipt < since):
-                quality = _LAST  # noqa: PLW2901
+                quality = _LAST
             # an enumeration's own `value` and `name` are Python functions
             found.append((row.key, row.type._value_, value, quality._name_, source, receipt))
         return found
@@ -280,10 +283,10 @@ class Group:
         """Puts the last telegram where the other values are."""
         if self._latest is None:
             return
-        places, values, more, stamp = self._latest
+        places, values, others, more, stamp, _ = self._latest
         self._latest = None
         all_values, stamps = self._values, self._stamps
-        for index, value in chain(zip(places.indices, values, strict=True), more):
+        for index, value in zip((*places.indices, *others), (*values, *more), strict=True):
             all_values[index], stamps[index] = value, stamp
 
     def _store(self, slot: int, value: Value, stamp: Stamp) -> None:
@@ -409,25 +412,31 @@ class Tree:
         group: Group,
         places: Places,
         values: Sequence[Value],
-        more: Sequence[tuple[int, Value]],
+        others: tuple[int, ...],
+        more: Sequence[Value],
         time: float | None,
         now: float,
     ) -> None:
         """`apply` of good values of one moment, at a third of its cost: most of what stations send are meter values.
-        `more` are slots and values of points that every group of its kind has, and that have no twin.
+        `more` are the values of the slots `others`: points that every group of its kind has, and that have no twin. The
+        same places and the same tuple of others are a telegram that is like the last one.
         """
         source = now if time is None else time
         if time is not None and source < self._early(group):
-            updates = [Update(slot, value, time) for slot, value in (*zip(places.slots, values, strict=True), *more)]
-            self.apply(group, updates, now)
+            found = zip((*places.slots, *others), (*values, *more), strict=True)
+            self.apply(group, [Update(slot, value, time) for slot, value in found], now)
             return
-        if group._latest is not None and not group._latest.covers(places, more):
+        before = group._latest
+        if before is not None and places is before.places and others is before.others:
+            slots = before.slots
+        else:
             group._settle()
-        group._latest = Latest(places, values, more, (_GOOD, source, now))
+            slots = [*places.slots, *others]
+        group._latest = _new(Latest, (places, values, others, more, (_GOOD, source, now), slots))
         group._newest = max(group._newest, source)
         if time is not None and source > group._told:
             group._told = source
-        self._tell(group, [*places.slots, *map(_slot_of, more)])
+        self._tell(group, slots)
 
     def restore(self, group: Group, slot: int, sample: Sample) -> None:
         """Puts a value of before a restart back, without telling anybody."""

@@ -36,9 +36,17 @@ class Claims:
     @classmethod
     def create(cls) -> "Claims":
         """A new page, all free. Raises OSError."""
-        with tempfile.TemporaryFile() as file:  # not memfd_create, which only Linux has
-            file.truncate(_SIZE)
-            return cls(os.dup(file.fileno()))
+        if hasattr(os, "memfd_create"):  # a disk that is full holds up no scripts
+            file = os.memfd_create("claims")
+        else:
+            with tempfile.TemporaryFile() as named:
+                file = os.dup(named.fileno())
+        try:
+            os.truncate(file, _SIZE)
+            return cls(file)
+        except BaseException:
+            os.close(file)
+            raise
 
     def reset(self, slot: int) -> None:
         """The bridge, before it sends a request in this slot."""

@@ -160,7 +160,9 @@ class Admission:
     async def _by_password(self, identity: str, arrival: Arrival, login: Login, least: int) -> Admitted | Refusal:
         profile = 2 if arrival.secure else 1
         user, password = arrival.login or ("", b"")
-        fitting = marked = self._credentials.recognize(identity, user, password)
+        fitting = marked = None
+        if arrival.login is not None and self._throttle.glance(arrival.host, identity):
+            fitting = marked = self._credentials.recognize(identity, user, password)
         if fitting is None:
             seconds = self._throttle.wait(arrival.host, identity)
             if seconds is None:

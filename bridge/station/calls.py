@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
 
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, StationOffline
-from bridge.ocpp.echoes import frame_without, secrets_in, without
+from bridge.ocpp.echoes import frame_without, secrets_in, spellings, without
 from bridge.ocpp.peer import Peer
-from bridge.ocpp.secrets import Hides, masked, may_hold_secret
+from bridge.ocpp.secrets import MASK, Hides, masked, may_hold_secret
 from bridge.station.context import Context, Dialect
 from bridge.station.known import Known
 
@@ -63,6 +63,7 @@ class Calls:
         self._shows_frames = log.is_enabled_for(logging.DEBUG)
         self.triggered = _NOTHING
         self._secrets: frozenset[str] = _NOTHING  # of the last CALL that had any: a late answer may repeat them
+        self.repeatable: tuple[str, ...] = ()  # these, as they may stand in a frame
 
     def write(self, text: str, shown: str = "") -> None:
         """Sends a frame, which the log shows as `shown` where it holds a secret. Raises StationOffline."""
@@ -81,16 +82,21 @@ class Calls:
         await self._link.drain()
 
     async def call(
-        self, action: str, payload: Mapping[str, Any], sent: Callable[[], None] | None = None
+        self,
+        action: str,
+        payload: Mapping[str, Any],
+        sent: Callable[[], None] | None = None,
+        going: Callable[[], Awaitable[None]] | None = None,
     ) -> dict[str, Any]:
         """Sends a CALL when its turn comes, one at a time (OCPP-J 1.6 §4.1.1), and returns the response.
 
-        Raises CallErrorAnswer, CallTimeout or StationOffline.
+        `going` comes before it is sent, `sent` after. Raises CallErrorAnswer, CallTimeout or StationOffline.
         """
         async with self._turn:
             self._check_open()
             outgoing = self._peer.call(action, payload)
-            self._secrets = secrets_in(payload, self._known.hides) or self._secrets
+            if secrets := secrets_in(payload, self._known.hides):
+                self._secrets, self.repeatable = secrets, spellings(secrets)
             future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
             self._waiting = outgoing.id, future
             if more := self._dialect.triggered(action, payload):
@@ -98,6 +104,9 @@ class Calls:
             try:
                 async with asyncio.timeout(self._context.settings.call_timeout):
                     await self._link.drain()  # or CALLs that time out would pile up before a station that reads nothing
+                    if going is not None:
+                        await going()
+                        self._check_open()
                     await self.send(outgoing.text, _shown(action, payload, self._known.hides))
                     if sent is not None:
                         sent()
@@ -126,7 +135,15 @@ class Calls:
 
     def told(self, frame: str | bytes) -> str | bytes:
         """A frame of the station as log and recording may have it: no secret that the station has been sent."""
-        return frame_without(frame, self._secrets) if self._secrets else frame
+        return frame_without(self.taken(frame), self._secrets) if self._secrets else frame
+
+    def taken(self, frame: str | bytes) -> str | bytes:
+        """A frame of the station as it is taken: points, store, scripts and events have no secret of it either."""
+        if isinstance(frame, str):
+            for secret in self.repeatable:
+                if secret in frame:
+                    frame = frame.replace(secret, MASK)
+        return frame
 
     def _check_open(self) -> None:
         if self._closed:

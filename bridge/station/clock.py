@@ -36,12 +36,13 @@ class StationClock:
 
     def heard(self, time: float, now: float) -> float | None:
         """Takes a timestamp into account; returns it, or None when the clock is too far off to be believed."""
-        if self._best is None:
-            self._best, self._since = time - now, now
+        ahead, best = time - now, self._best
+        if best is None:
+            self._best, self._since = ahead, now
         elif abs(now - self._since) > WINDOW:
-            self._before, self._best, self._since = self._best, time - now, now
-        else:
-            self._best = max(self._best, time - now)
+            self._before, self._best, self._since = best, ahead, now
+        elif ahead > best:
+            self._best = ahead
         return self.believed(time, now)
 
     def believed(self, time: float, now: float) -> float | None:

@@ -1,6 +1,6 @@
 """What is a version's own, by its name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from bridge.ocpp.schemas import schemas
@@ -14,15 +14,15 @@ DIALECTS: Mapping[str, Dialect] = {v16.VERSION: v16, "2.0.1": v201, "2.1": v201}
 
 
 @cache
-def quick_decoders(model: Model) -> Mapping[str, CallDecoder]:
+def quick_decoders(model: Model) -> Sequence[tuple[str, CallDecoder]]:
     """What decodes the messages of the quick way: those that no row of the table speaks of."""
     bound = [
         bindings
         for part in (model.station, model.connector)
         for bindings in (part.bindings.requests, part.bindings.responses)
     ]
-    return {
-        action: telegram_decoder(call_decoder(action, schemas(model.version).request(action)))
+    return tuple(
+        (f'"{action}"', telegram_decoder(call_decoder(action, schemas(model.version).request(action))))
         for action in DIALECTS[model.version.name].QUICK
         if not any(action in bindings for bindings in bound)
-    }
+    )

@@ -1,6 +1,6 @@
 """What the bridge knows of one station, connected or not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Protocol
@@ -36,7 +36,11 @@ class Connection(Protocol):
     def check_call(self, action: str, payload: Mapping[str, Any]) -> None: ...
 
     async def call(
-        self, action: str, payload: Mapping[str, Any], sent: Callable[[], None] | None = None
+        self,
+        action: str,
+        payload: Mapping[str, Any],
+        sent: Callable[[], None] | None = None,
+        going: Callable[[], Awaitable[None]] | None = None,
     ) -> dict[str, Any]: ...
 
     def replaced(self) -> None: ...
@@ -78,6 +82,7 @@ class Known:
         "configuration",
         "conformance",
         "connections",
+        "counted",
         "heard",
         "interval",
         "last_message",
@@ -118,6 +123,7 @@ class Known:
         self.conformance = Conformance()
         self.received = 0
         self.sent = 0
+        self.counted = -1  # the sum of both, as it was shown last
         self.connections = 0
         self.memory: Memory | None = None  # of OCPP 2.x
         self.numbered: dict[int, Group] = {}  # connector's number → its points; 0 is the station itself

@@ -1,15 +1,30 @@
 """Keeps the last values in the store, behind the traffic: what changed is noted, and written every few seconds."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
+import structlog
+
+from bridge.points.layout import Layout
 from bridge.points.tree import Group, Tree
 from bridge.store.records import GroupRecord
 from bridge.store.store import Store
 
 #: customers' data, which no file is to keep
 PRIVATE = frozenset({"Reports.CustomerInformation"})
+log = structlog.get_logger()
+
+#: told anew of every station each second
+COUNTERS = ("State.LastMessage", "State.ClockOffset")
+RARELY = 6  # of so many flushes one has the groups in which nothing but these has changed
 SLICE = 10  # groups that are handed over without a pause, so that stations and clients don't wait
+
+
+@lru_cache(maxsize=16)
+def _minor(layout: Layout) -> frozenset[int]:
+    """The slots of COUNTERS, and of what is not stored here at all."""
+    return layout.kept.union(layout.index[key] for key in COUNTERS if key in layout.index)
 
 
 class LastValues:
@@ -19,16 +34,26 @@ class LastValues:
         self._store = store
         self._tree = tree
         self._changed: dict[Group, None] = {}  # in the order of their first change
+        self._counted: dict[Group, None] = {}  # those in which nothing but COUNTERS has
+        self._flushes = 0
         self._written = 0.0  # Unix seconds of the last flush
         tree.listeners.append(self._note)
 
     def _note(self, group: Group, slots: list[int]) -> None:
-        if group.station is not None and group not in self._changed and not group.layout.kept.issuperset(slots):
+        if group.station is None or group in self._changed or group.layout.kept.issuperset(slots):
+            return
+        if _minor(group.layout).issuperset(slots):
+            self._counted[group] = None
+        else:
             self._changed[group] = None
+            self._counted.pop(group, None)
 
     async def flush(self, now: float) -> None:
         """Hands what has changed since the last time to the store, a slice at a time. `now`: Unix seconds."""
         self._written = self._written if self._written <= now else 0.0  # the clock was set back
+        self._flushes += 1
+        if self._flushes % RARELY == 0:
+            self._take_counted()
         groups = list(self._changed)
         for start in range(0, len(groups), SLICE):
             # one slice leaves the notes at a time: what a stop interrupts is left for flush_all
@@ -41,13 +66,27 @@ class LastValues:
 
     def flush_all(self) -> None:
         """The same at once, for the end."""
+        self._take_counted()
         self._put(self._changed)
         self._changed = {}
 
+    def _take_counted(self) -> None:
+        self._changed |= self._counted
+        self._counted = {}
+
     def _put(self, changed: Iterable[Group]) -> None:
-        records = [record for group in changed if (record := self._record(group)) is not None]
-        if records:
+        if records := list(self._records(changed)):
             self._store.put_values_soon(records)
+
+    def _records(self, changed: Iterable[Group]) -> Iterator[GroupRecord]:
+        for group in changed:
+            try:
+                record = self._record(group)
+            except Exception:  # whatever is wrong with one group, the others are kept
+                log.exception("store.values_lost", group=group.path)
+                continue
+            if record is not None:
+                yield record
 
     def _record(self, group: Group) -> GroupRecord | None:
         if group.station is None or self._tree.stations.get(group.station.path) is not group.station:

@@ -1,11 +1,13 @@
 """Meter values → points: MeterValues.*, and the energy of the running transaction."""
 
+from functools import lru_cache
 from math import inf
 from typing import Any
 
 import msgspec
 
 from bridge.ocpp.telegrams import Telegram
+from bridge.points.layout import Layout
 from bridge.points.measurands import in_order
 from bridge.points.rows import Value
 from bridge.points.tree import Group, Quality, Update
@@ -28,7 +30,9 @@ def take_meter_values(
         group, in_order(meter_values, raw), lambda stamp: known.clock.heard(stamp, now)
     )
     about = _about(known, group, raw, latest or now, inf if stamp is None else stamp, register, transaction)
-    updates += [Update(slot, value, latest) for slot, value in about]
+    updates += [
+        Update(slot, value, latest) for slot, value in zip(_slots(group.layout, len(about)), about, strict=True)
+    ]
     if register is not None and _is_negative(about):
         backwards = f"{register:g} Wh is less than at the start of the transaction"
         problem = "; ".join(filter(None, (problem, backwards)))
@@ -57,27 +61,31 @@ def take_telegram(
     about = _about(known, group, telegram.raw, time or now, stamp, register, transaction)
     if register is not None and _is_negative(about):
         return False
-    context.tree.apply_telegram(group, places, values, about, time, now)
+    context.tree.apply_telegram(group, places, values, _slots(group.layout, len(about)), about, time, now)
     return True
 
 
-def _is_negative(about: list[tuple[int, Value]]) -> bool:
+def _is_negative(about: list[Value]) -> bool:
     """Whether a transaction's energy, which comes last, is below zero."""
-    energy = about[-1][1]
+    energy = about[-1]
     return type(energy) is float and energy < 0
+
+
+#: what a telegram changes beside its sampled values: always the first two, the others of what runs
+_ABOUT = ("MeterValues.Time", "MeterValues.Raw", *transactions.RUNNING)
+
+
+@lru_cache(maxsize=64)
+def _slots(layout: Layout, number: int) -> tuple[int, ...]:
+    """The slots of the first of _ABOUT."""
+    return tuple(layout.index[key] for key in _ABOUT[:number])
 
 
 def _about(
     known: Known, group: Group, raw: str, time: float, stamp: float, register: float | None, transaction: int | None
-) -> list[tuple[int, Value]]:
-    """What a telegram changes beside its sampled values: slots and values. `stamp`: of its register, by the station's
-    clock.
-    """
-    slots = group.layout.index
-    values: list[tuple[int, Value]] = [
-        (slots["MeterValues.Time"], time),
-        (slots["MeterValues.Raw"], raw if len(raw) <= MAX_TEXT else raw_of(raw)),
-    ]
+) -> list[Value]:
+    """The values of the first of _ABOUT. `stamp`: of the register, by the station's clock."""
+    values: list[Value] = [time, raw if len(raw) <= MAX_TEXT else raw_of(raw)]
     running = known.running_at(group)
     if running is None and transaction is not None:
         running = known.find_again(transaction, group)
@@ -88,7 +96,7 @@ def _about(
             return values
         if register < running.meter_start:  # its id was put in when the telegram left the queue
             register = None
-    return values + transactions.running_values(running, group, register)
+    return values + transactions.running_values(running, register)
 
 
 def raw_of(text: str) -> str:

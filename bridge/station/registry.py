@@ -3,6 +3,8 @@
 import itertools
 import secrets
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from time import thread_time
 from typing import Any
 
 import structlog
@@ -10,7 +12,8 @@ import structlog
 from bridge.config import Config, StationConfig
 from bridge.errors import StoreError
 from bridge.points.events import Event
-from bridge.points.rows import INTEGER_RANGES, Type, Value
+from bridge.points.layout import Layout
+from bridge.points.rows import INTEGER_RANGES, Row, Type, Value
 from bridge.points.tree import Group, station_name
 from bridge.station.acceptance import Acceptance
 from bridge.station.calls import Link
@@ -32,11 +35,21 @@ from bridge.store.records import StationRecord
 
 log = structlog.get_logger()
 
-SLICE = 200  # stations that are looked after without a pause, about 2 ms
+SLICE = 0.003  # s of CPU for which stations are looked after without a pause
+LOOK_EVERY = 16  # of them, at the clock
 SET_BACK_WITHIN = 3.0  # s after which it is noticed at the latest that the clock was set back
 CALM = 5.0  # s without being made to wait, after which a station is no longer shown as throttled
 #: `[stations] unknown` → the registration of a station that nobody has decided about
 POLICIES = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected", "refuse": "Accepted"}
+
+#: what is counted of each station; the last one only of those that have told a time
+_COUNTERS = ("State.MessagesReceived", "State.MessagesSent", "State.LastMessage", "State.ClockOffset")
+
+
+@lru_cache(maxsize=16)
+def _counters(layout: Layout, number: int) -> tuple[Row, ...]:
+    """The rows of the first of _COUNTERS."""
+    return tuple(layout.rows[layout.index[key]] for key in _COUNTERS[:number])
 
 
 class Stations:
@@ -284,27 +297,35 @@ class Stations:
         self._context.spawn(keep(self._context, known))
         show_config(self._context, known)
 
-    def tick(self, now: float) -> Iterator[None]:
+    def tick(self) -> Iterator[None]:
         """Once a second: the counters, who has fallen silent, and what the disk has refused.
 
         Yields every few stations, so that others may have a turn.
         """
+        ends = thread_time() + SLICE
         for number, known in enumerate(list(self._known.values()), 1):
-            if number % SLICE == 0:
+            if number % LOOK_EVERY == 0 and thread_time() > ends:
                 yield
-            if known.unsaved and self._context.store.healthy:
-                self._context.spawn(keep(self._context, known))
-            if known.session is None:
-                continue
-            if known.points.online_since is not None and known.points.online_since > now:
-                self._context.tree.set_back(known.points, now, SET_BACK_WITHIN)
-            self._reader.read_late(known, known.session, now)
-            self._acceptance.tick(known)
-            interval = known.interval or heartbeat_interval(self._context, known)
-            self._show_traffic(known, self._context.monotonic() - known.heard > 2 * interval)
-            if known.slowed is not None and self._context.monotonic() - known.slowed > CALM:
-                self._show_throttled(known, slowed=None)
+                ends = thread_time() + SLICE
+            try:
+                self._look_after(known, self._context.clock())
+            except Exception:  # whatever is wrong with one station, the others have their turn
+                log.exception("station.tick_failed", station=known.id)
         yield from keep_models(self._context)
+
+    def _look_after(self, known: Known, now: float) -> None:
+        if known.unsaved and self._context.store.healthy:
+            self._context.spawn(keep(self._context, known))
+        if known.session is None:
+            return
+        if known.points.online_since is not None and known.points.online_since > now:
+            self._context.tree.set_back(known.points, now, SET_BACK_WITHIN)
+        self._reader.read_late(known, known.session, now)
+        self._acceptance.tick(known)
+        interval = known.interval or heartbeat_interval(self._context, known)
+        self._show_traffic(known, self._context.monotonic() - known.heard > 2 * interval)
+        if known.slowed is not None and self._context.monotonic() - known.slowed > CALM:
+            self._show_throttled(known, slowed=None)
 
     def stop(self) -> None:
         """Gives the store what has waited for its time."""
@@ -325,24 +346,26 @@ class Stations:
         known.slowed = slowed
 
     def _show_traffic(self, known: Known, stale: bool) -> None:
-        shown = known.points.value("State.MessagesReceived"), known.points.value("State.MessagesSent")
-        values: dict[str, Value] = {}
-        if shown != (known.received, known.sent):
-            _, highest = INTEGER_RANGES[Type.UINT32]
-            values = {
-                "State.MessagesReceived": known.received & highest,
-                "State.MessagesSent": known.sent & highest,
-                "State.LastMessage": known.last_message,
-            }
-            if known.clock.offset is not None:
-                values["State.ClockOffset"] = round(known.clock.offset, 3)
-            if (share := known.conformance.share(known.received)) != known.points.value("State.Conformance"):
-                values["State.Conformance"] = share
+        counted = known.received + known.sent
+        if counted != known.counted:
+            known.counted = counted
+            self._show_counters(known)
         if stale != known.stale:
             known.stale = stale
-            values["State.Stale"] = stale
-        if values:
-            self._context.set_points(known.points, values)
+            self._context.set_points(known.points, {"State.Stale": stale})
+
+    def _show_counters(self, known: Known) -> None:
+        """Each second of every station that says something, so on the shortest way."""
+        _, highest = INTEGER_RANGES[Type.UINT32]
+        values: list[Value] = [known.received & highest, known.sent & highest, known.last_message]
+        if (offset := known.clock.offset) is not None:
+            values.append(round(offset, 3))
+        group = known.points
+        places = group.places_of(_counters(group.layout, len(values)))
+        if places is not None:
+            self._context.tree.apply_telegram(group, places, values, (), (), None, self._context.clock())
+        if (share := known.conformance.share(known.received)) != group.value("State.Conformance"):
+            self._context.set_points(group, {"State.Conformance": share})
 
     def take_edits(self, registrations: Mapping[str, str | None]) -> None:
         """Another process (`ocpp-bridge stations accept`, `remove`) has changed stations: those of its own."""

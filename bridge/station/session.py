@@ -8,7 +8,7 @@ deciding about.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -129,18 +129,18 @@ class Session:
 
     def _receive(self, data: str | bytes) -> str | None:
         """Settles results, queues CALLs; returns a text to send back at once, if there is one."""
-        known = self._known
+        known, context = self._known, self._context
         known.received += 1
-        known.last_message = self._context.clock()
-        known.heard = self._context.monotonic()
+        known.last_message = now = context.clock()
+        known.heard = context.monotonic()
         if self._shows_frames:
             told = self._calls.told(data)
             log.debug("frame.received", station=known.id, frame="…" if may_hold_secret(told, known.hides) else told)
         if known.tap is not None:
             known.tap("in", self._calls.told(data))
-        received = self._peer.receive(data)
+        received = self._peer.receive(self._calls.taken(data) if self._calls.repeatable else data)
         if isinstance(received, ReceivedQuick):
-            return self._take_quickly(received)
+            return self._take_quickly(received, now)
         if isinstance(received, ReceivedCall):
             return self._take_call(received, len(data))
         if isinstance(received, ReceivedResult):
@@ -242,19 +242,19 @@ class Session:
         self._then = self._messages.show, (call, answer, now)
         return text
 
-    def _take_quickly(self, call: ReceivedQuick) -> str | None:
+    def _take_quickly(self, call: ReceivedQuick, now: float) -> str | None:
         """The same for a message that is taken as a struct."""
         if self._unanswered or self._before is not None or self.registration != "Accepted" or self._fixes:
-            return self._take_call(call.plain(), len(call.text))
+            return self._take_call(self._peer.open(call), len(call.text))
         quick = self._dialect.QUICK[call.action]
         try:
             group = self._connector(self._known, quick.connector(call.payload))
             if group is None:
-                return self._take_call(call.plain(), len(call.text))
+                return self._take_call(self._peer.open(call), len(call.text))
             text = self._peer.acknowledge(call)
         except Exception as error:  # noqa: BLE001 - every CALL gets its answer
-            return self._refuse(call.plain(), error)
-        self._then = self._messages.show_quickly, (call, quick, group, self._context.clock())
+            return self._refuse(self._peer.open(call), error)
+        self._then = self._messages.show_quickly, (call, quick, group, now)
         return text
 
     async def _answer(self, call: ReceivedCall) -> None:
@@ -335,16 +335,21 @@ class Session:
             raise ValueError(f"{action}: " + "; ".join(f"{v.path}: {v.message}" for v in violations[:5]))
 
     async def call(
-        self, action: str, payload: Mapping[str, Any], sent: Callable[[], None] | None = None
+        self,
+        action: str,
+        payload: Mapping[str, Any],
+        sent: Callable[[], None] | None = None,
+        going: Callable[[], Awaitable[None]] | None = None,
     ) -> dict[str, Any]:
-        """Sends a CALL when its turn comes and returns the response; `sent` tells when it has gone out.
+        """Sends a CALL when its turn comes and returns the response. `going` is awaited before that, `sent` tells that
+        it has gone out.
 
         Raises CallErrorAnswer, CallTimeout or StationOffline.
         """
         if action in CHANGES:
-            send = partial(self._calls.call, action, payload, sent)
+            send = partial(self._calls.call, action, payload, sent, going)
             return await call_with_care(self._context, self._known, self._link.profile, action, payload, send)
-        return await self._calls.call(action, payload, sent)
+        return await self._calls.call(action, payload, sent, going)
 
     def adopt(self, settings: Settings) -> None:
         """The station's profile has changed: how its messages are read from now on."""

@@ -41,7 +41,7 @@ def read_stop(context: Context, known: Known, payload: Mapping[str, Any], now: f
     named: str | None = None
     if number is None or number <= 0:  # the bridge gives no such id
         number, problem = _identified(context, known, int(number or 0), meter, time, token)
-        named = str(payload.get("transactionId", ""))[:20] if number > 0 else None
+        named = str(payload.get("transactionId", ""))[:20]
         meant["transactionId"] = number
     if meter is None:
         meter = _presumed(known, int(number))

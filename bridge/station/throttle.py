@@ -3,12 +3,17 @@
 Every login that has to be looked into takes its turn, and turns lie the further apart the more of them failed. What
 counts is the address together with the identity: a station with a wrong password does not hold up its neighbours
 behind the same router, and a guesser elsewhere does not hold up the true station.
+
+A password that can be recognized needs no turn, only a glance. Of these there are so many a second that the true
+station gets one within a few tries however fast somebody guesses beside it, and so few that no guesser gets far.
 """
 
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+
+from bridge.points.allowance import Allowance
 
 FREE_TRIES = 3
 """Tries of an identity from an address that need not wait."""
@@ -18,6 +23,10 @@ FREE_OF_ADDRESS, ADDRESS_GAP = 20, 0.025
 """The same of an address, whatever the identities; a whole depot may come back from behind one router."""
 LONGEST_WAIT = 6.0
 """Seconds after which a try is refused rather than made to wait: a handshake has to end."""
+GLANCES, GLANCES_EACH_SECOND = 100, 50.0
+"""At passwords of an identity from an address: so many at once, and from then on."""
+GLANCES_OF_ADDRESS, GLANCES_OF_ADDRESS_EACH_SECOND = 400, 200.0
+"""The same of an address, whatever the identities. What was right does not count."""
 FORGOTTEN = 900.0
 """Seconds after the last try."""
 MOST = 20_000
@@ -58,9 +67,17 @@ class Throttle:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._turns: OrderedDict[Hashable, _Turns] = OrderedDict()
+        self._glances = Allowance(GLANCES, GLANCES_EACH_SECOND, clock)
+        self._glances_of_address = Allowance(GLANCES_OF_ADDRESS, GLANCES_OF_ADDRESS_EACH_SECOND, clock)
 
     def __len__(self) -> int:
         return len(self._turns)
+
+    def glance(self, host: str, identity: str) -> bool:
+        """Whether a password may be looked at now, if that costs nothing."""
+        address = network(host)
+        own = self._glances.admit((address, identity)) is not None
+        return own and self._glances_of_address.admit(address) is not None
 
     def wait(self, host: str, identity: str | None) -> float | None:
         """Takes a turn: seconds until a try may be looked at, or None if that is too long and no turn was taken.
@@ -84,6 +101,8 @@ class Throttle:
     def passed(self, host: str, identity: str) -> None:
         """The try was no guess."""
         address = network(host)
+        self._glances.give_back((address, identity))
+        self._glances_of_address.give_back(address)
         self._turns.pop((address, identity), None)
         turns = self._turns.get(address)
         if turns is not None:

@@ -41,10 +41,12 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A stop that has been recorded. `asks`: nobody has decided about its token; `authorization`: what was decided;
-    `group`: where it is to be shown, if anywhere; `doubt`: why its energy is uncertain.
+    """A stop that has been recorded. `id`: its transaction's; `asks`: nobody has decided about its token;
+    `authorization`: what was decided; `group`: where it is to be shown, if anywhere; `doubt`: why its energy is
+    uncertain.
     """
 
+    id: int
     asks: bool
     connector: str
     group: Group | None
@@ -101,8 +103,8 @@ async def begin(
             stop, last = lost_values(overtaken, group)
             context.tree.apply(group, _doubtful(group, stop, last), context.clock())
         if group is not None and running is not None and known.running_at(group) is running:
-            values = running_values(running, group, None if repeated else start.meter_start)
-            updates = [Update(slot, value, time) for slot, value in values]
+            values = running_values(running, None if repeated else start.meter_start)
+            updates = _updates(group, dict(zip(RUNNING, values, strict=False)), time)
             if doubt:
                 updates += _doubtful(group, {"Transaction.Start.MeterStart": start.meter_start}, time)
             context.tree.apply(group, updates, context.clock())
@@ -137,22 +139,23 @@ async def end(context: Context, known: Known, stop: TransactionStop, doubt: str 
     `doubt` says why its meterStop is uncertain, where it is.
     """
     stopped = await context.store.stop_transaction(stop)
-    running = known.running.get(stop.transaction_id)
+    number = stop.transaction_id if stopped is None else stopped.id
+    running = known.running.get(number)
     group = None if stopped is None else running.group if running is not None else _shown_before(known, stopped)
     was = "unknown" if stopped is None else stopped.stop_was
     log.info(
         "transaction.stopped",
         station=known.id,
-        transaction=stop.transaction_id,
+        transaction=number,
         energy=None if stopped is None else stopped.energy,
         stop=was,
     )
     if stopped is None:
-        return Ended(False, "", None, lambda time: None, doubt)
+        return Ended(number, False, "", None, lambda time: None, doubt)
     if was == "other":
         known.running.pop(stopped.id, None)
         problem = f"transaction {stopped.id} had ended with another meterStop, time, reason or the like; both are kept"
-        return Ended(False, stopped.connector, None, lambda time: None, problem)
+        return Ended(number, False, stopped.connector, None, lambda time: None, problem, stopped.stop_authorization)
     doubt = doubt or _doubt_of(stopped)
 
     def show(time: float | None) -> None:
@@ -166,7 +169,7 @@ async def end(context: Context, known: Known, stop: TransactionStop, doubt: str 
     if group is None:
         known.running.pop(stopped.id, None)
     before = stopped.stop_authorization
-    return Ended(before is None, stopped.connector, group, show, doubt, before)
+    return Ended(number, before is None, stopped.connector, group, show, doubt, before)
 
 
 def _doubt_of(stopped: Transaction) -> str:
@@ -299,21 +302,18 @@ def _is_available(group: Group) -> bool:
     return group.value("Status.StateText") == "Available"
 
 
-def running_values(running: Running, group: Group, register: float | None) -> list[tuple[int, Value]]:
-    """Transaction.* (slots and values): what runs now, said again with every telegram, so that it is known after a
-    reconnect too.
+#: the points of what runs, in the order of `running_values`
+RUNNING = ("Transaction.Active", "Transaction.Id", "Transaction.IdTag", "Transaction.Energy")
 
-    `register` is the energy register in Wh, None where the message has none.
+
+def running_values(running: Running, register: float | None) -> list[Value]:
+    """The values of RUNNING: what runs now, said again with every telegram, so that it is known after a reconnect too.
+
+    `register` is the energy register in Wh, None where the message has none; then there is no energy either.
     """
-    slots = group.layout.index
-    values: list[tuple[int, Value]] = [
-        (slots["Transaction.Active"], True),
-        (slots["Transaction.Id"], str(running.id)),
-        (slots["Transaction.IdTag"], running.id_tag),
-    ]
-    if register is not None:
-        values.append((slots["Transaction.Energy"], round(register - running.meter_start, 6)))
-    return values
+    if register is None:
+        return [True, str(running.id), running.id_tag]
+    return [True, str(running.id), running.id_tag, round(register - running.meter_start, 6)]
 
 
 def _show_ended(

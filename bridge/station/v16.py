@@ -150,7 +150,7 @@ async def stop_transaction(context: Context, known: Known, group: Group | None, 
             station=_station(context, known),
             version=VERSION,
             payload=payload,
-            transaction_id=str(stop.transaction_id),
+            transaction_id=str(ended.id),
             connector=ended.connector,
             id_token=stop.id_tag or "",
             meter_stop=stop.meter_stop,
@@ -158,13 +158,13 @@ async def stop_transaction(context: Context, known: Known, group: Group | None, 
             reason=stop.reason,
         )
         info = await _id_tag_info(context, known, "stop_transaction", request)
-        await context.store.answer_stop(stop.transaction_id, info)
+        await context.store.answer_stop(ended.id, info)
 
     def show(time: float | None) -> str:
         unread = ""
         if data is not None and ended.group is not None:
             other = known.running_at(ended.group)  # that has begun since: none of the data is its own
-            number = None if other is None else stop.transaction_id
+            number = None if other is None else ended.id
             unread = take_meter_values(context, known, ended.group, data, number, context.clock())
         ended.show(time)
         return unread

@@ -17,7 +17,7 @@ from bridge.commands.inputs import (
 )
 from bridge.commands.queue import CommandQueue, Done
 from bridge.commands.table import EXECUTE, FOLDER, REQUEST, Command
-from bridge.errors import CallErrorAnswer, Refused
+from bridge.errors import CallErrorAnswer, Refused, StoreError
 from bridge.ocpp.echoes import public
 from bridge.ocpp.secrets import MASK, is_secret, masked, masked_text
 from bridge.points.rows import Method, Row, Value
@@ -113,7 +113,7 @@ class Writes:
         shown = noted.parameter(known, command, parameter.field, value)
         self._unread.keep(group, row.key, value, shown)
         self._set(group, slot, shown)
-        self._queue.keep_parameters(known.points, self._unread.hides)
+        self._queue.prepared.written(group, row.folder, self._unread.hides)
 
     def _execute(self, known: Known, group: Group, command: Command, user: str) -> None:
         values = [self._unread.value(group, command.point(p.name)) for p in command.parameters]
@@ -124,6 +124,7 @@ class Writes:
             self._send(known, group, command, payload, user)
         finally:
             self._forget_secrets(known, group, command, payload)
+        self._queue.prepared.sent(group, command.folder, self._unread.hides)
         self._set_key(group, command.point(EXECUTE), True)
         self._set_key(group, command.point(EXECUTE), False)
 
@@ -181,7 +182,8 @@ class Writes:
         fill(command, payload, group.value("Info.EvseId"), group.value("Info.ConnectorId"))
         self._check(known, command, payload)
         if known.id in self._queue.held:
-            self._resume(known)  # they were first
+            self._queue.admit(group, known.session, command)
+            self._resume(known, overtaken=True)
         return self._queue.send(group, known.session, command, payload, user, known.hides, keeps=keeps)
 
     def _check(self, known: Known, command: Command, payload: dict[str, Any]) -> None:
@@ -196,24 +198,33 @@ class Writes:
         for station in tuple(self._queue.held):
             known = self._stations.get(station)
             if known is not None:
-                self._resume(known)
+                try:
+                    self._resume(known)
+                except StoreError as error:  # they are asked about once more
+                    log.debug("command.not_resumed", station=station, error=str(error))
                 continue
             for held in self._queue.held.pop(station):
                 self._queue.drop(held, None, None, "the station has been removed")
 
-    def _resume(self, known: Known) -> None:
+    def _resume(self, known: Known, *, overtaken: bool = False) -> None:
+        """Sends what is held for a station, once all of it may be sent. `overtaken`: at once, since they were first and
+        another one is about to go; what may not be sent now has failed.
+        """
         session, waiting = known.session, self._queue.held[known.id]
-        if session is None or any(session.refusal(record.action) for _, record in waiting):
+        if session is None or (not overtaken and any(session.refusal(record.action) for _, record in waiting)):
             return
         while waiting:
             held = waiting[0]
             record = held[1]
             group, command = self._stations.group(known.id, record.connector) or known.points, None
+            refusal = session.refusal(record.action)
             try:
                 _, command = self._command(group, f"{FOLDER}.{record.action}")
                 self._check(known, command, record.payload)
             except Refused as error:
-                self._queue.drop(held, group, command, error.reason)
+                refusal = error.reason
+            if refusal or command is None:
+                self._queue.drop(held, group, command, refusal)
             else:
                 self._queue.resume(held, group, session, command, known.hides)
             del waiting[0]  # not before: what the store cannot tell now is asked again

@@ -2,16 +2,19 @@
 
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 from bridge.errors import StoreError
 from bridge.store.database import connect_reader, explain
+from bridge.store.rows import QUEUED
 from bridge.store.transactions import MAX_ID
 
 GAP = 1_000_000
 """Transaction ids that a restored copy leaves out: the bridge has given some since the copy was made, and stations may
 still name them."""
+RESTORED = "it waited when a backup was made, which has been restored since; it may have been sent meanwhile"
 
 
 def back_up(source: Path, target: Path) -> int:
@@ -41,6 +44,7 @@ def _copy(source: Path, part: Path) -> None:
         with closing(connect_reader(source).conn) as db, closing(sqlite3.connect(part)) as copy:
             db.backup(copy)
             _leave_gap(copy)
+            _end_queued(copy)
             copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, complete in itself
             damage = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
@@ -56,6 +60,13 @@ def _leave_gap(copy: sqlite3.Connection) -> None:
     with copy:
         copy.execute("DELETE FROM sqlite_sequence WHERE name = 'transactions'")
         copy.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('transactions', ?)", (raised,))
+
+
+def _end_queued(copy: sqlite3.Connection) -> None:
+    """A restored copy sends no setpoint: the bridge has sent it since, and perhaps a newer one after it."""
+    sql = "UPDATE commands SET state = 'Failed', error = ?, ended = ? WHERE ended IS NULL AND state = ?"
+    with copy:
+        copy.execute(sql, (RESTORED, time.time(), QUEUED))
 
 
 def _sync(path: Path) -> None:

@@ -17,6 +17,7 @@ class Behind:
         self.limit = limit
         self.dropped = 0
         self._waiting: dict[str, OrderedDict[Hashable, Any]] = {kind.name: OrderedDict() for kind in KINDS}
+        self._discarded: set[tuple[str, Hashable]] = set()  # since the last chunk was taken, which may have them
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -36,13 +37,14 @@ class Behind:
     def discard(self, kind: Kind, key: Hashable) -> None:
         """Forget a record that something newer replaces."""
         self._waiting[kind.name].pop(key, None)
+        self._discarded.add((kind.name, key))
 
     def restore(self, chunk: Chunk) -> None:
-        """Put back what could not be written, unless something newer has come since."""
+        """Put back the last chunk, which could not be written, but for what something newer has replaced since."""
         for kind, items in chunk:
             waiting = self._waiting[kind.name]
             for key, record in reversed(items):
-                if key not in waiting:
+                if key not in waiting and (kind.name, key) not in self._discarded:
                     waiting[key] = record
                     waiting.move_to_end(key, last=False)
             self._trim(waiting)
@@ -50,6 +52,7 @@ class Behind:
     def take(self, count: int, prompt_only: bool) -> Chunk:
         """Take out up to `count` records, the oldest first; of the prompt kinds only, or of all."""
         chunk: Chunk = []
+        self._discarded.clear()
         for kind in KINDS:
             waiting = self._waiting[kind.name]
             if not waiting or (prompt_only and not kind.prompt):

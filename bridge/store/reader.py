@@ -174,7 +174,7 @@ class Editor(Reader):
     @classmethod
     def open(cls, path: Path | str) -> Self:
         """Edit the file at `path`; a new or an older one is brought up to date, if no bridge runs on it."""
-        path = Path(path)
+        path = Path(path).resolve()
         try:
             descriptor = lock(path)
         except StoreError:

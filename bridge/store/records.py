@@ -58,7 +58,7 @@ class TransactionStart:
 class TransactionStop:
     """A transaction that ends (OCPP 1.6 §4.10). `data` is its transactionData as sent.
 
-    named: the id that the station sent, which is none, where `transaction_id` is what it can only mean.
+    named: the id that the station sent, where it is none; `transaction_id` is what it can only mean then, or 0 or less.
     """
 
     station: str

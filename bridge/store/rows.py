@@ -28,7 +28,7 @@ log = structlog.get_logger("bridge.store")
 
 LOG_ROWS = 1_000  # that are forgotten in one commit
 QUEUED = "Queued"
-"""commands.state of one that a restart keeps, until it is sent."""
+"""commands.state of one that a restart keeps, until it is about to be sent."""
 INTERRUPTED = "the bridge stopped before the answer came; it is unknown whether the station carried it out"
 
 _FORGET_COMMANDS = (
@@ -177,6 +177,11 @@ def queued_commands(db: Database) -> Iterator[tuple[int, CommandRecord]]:
         )
 
 
+def send_command(db: Database, handle: int) -> None:
+    """One that was kept is kept no more."""
+    db.execute("UPDATE commands SET state = NULL WHERE id = ? AND ended IS NULL", (handle,))
+
+
 def last_commands(db: Database) -> Iterator[CommandResult]:
     """The last command of each action at each station or connector."""
     sql = (
@@ -286,12 +291,6 @@ COMMAND = Kind(
     _command_row,
     prompt=True,
 )
-COMMAND_SENT = Kind(
-    "command sent",
-    "UPDATE commands SET state = NULL WHERE id = ? AND ended IS NULL",
-    lambda handle: (handle,),
-    prompt=True,
-)
 COMMAND_END = Kind(
     "command end",
     "UPDATE commands SET state = ?, status = ?, response = ?, error = ?, ended = ? WHERE id = ?",
@@ -328,5 +327,5 @@ AUDIT = Kind(
     prompt=True,
 )
 
-KINDS = (STATION, COMMAND, COMMAND_SENT, COMMAND_END, VALUE, MODEL, STATION_MODEL, NOTE, AUDIT)
+KINDS = (STATION, COMMAND, COMMAND_END, VALUE, MODEL, STATION_MODEL, NOTE, AUDIT)
 """In the order in which they are written: a command before its end."""

@@ -397,3 +397,17 @@ def _answers(db: Database) -> None:
         ALTER TABLE transaction_events ADD COLUMN answer TEXT;
         """
     )
+
+
+@migrations(name="031_replaced_stops")
+def _replaced_stops(db: Database) -> None:
+    """What a guessed stop was taken for and answered whose place another one has taken, so that it is answered the same
+    when it comes again; and an index of those that stand.
+    """
+    db.executescript(
+        """
+        ALTER TABLE orphan_stops ADD COLUMN taken_for INTEGER;
+        ALTER TABLE orphan_stops ADD COLUMN authorization TEXT;
+        CREATE INDEX transactions_guessed ON transactions (station, stop_timestamp) WHERE stop_named IS NOT NULL;
+        """
+    )

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -42,6 +43,9 @@ from bridge.store.writer import SILENT, Writer
 
 log = structlog.get_logger("bridge.store")
 
+_UNSURE = ""
+"""A registration that the disk may have or not."""
+
 
 class Store:
     """One bridge's store. Durable methods are coroutines and raise StoreError when the disk did not take it.
@@ -64,6 +68,8 @@ class Store:
         self._command_handles = itertools.count(last_command + 1)
         self._audit_handles = itertools.count()
         self._registrations = registrations
+        self._deciding = 0  # registrations on their way to the disk
+        self._edited = False
 
     @classmethod
     def open(
@@ -79,7 +85,7 @@ class Store:
         `flush_interval` is in seconds, the limits are numbers of writes that wait, see Writer.
         StoreError says what is wrong with the file or its place and what to do about it.
         """
-        path = Path(path)
+        path = Path(path).resolve()  # another name of it is the same store
         descriptor = lock(path)
         try:
             db = connect_writer(path)
@@ -132,15 +138,18 @@ class Store:
         Its registration is written if this record changes what the bridge last knew; an operator's
         edit that the bridge has not noticed yet is left alone.
         """
-        known = self._registrations.get(record.id, "")
+        known = self._registrations.get(record.id, _UNSURE)
         self._registrations[record.id] = record.registration
         changed = record.registration != known
+        self._deciding += changed
         try:
             work = partial(rows.put_station, record=record, with_registration=changed)
             await self._writer.submit(work, replaces=[(rows.STATION, record.id)])
         except BaseException:
-            self._registrations.pop(record.id, None)  # what is on disk is unknown: write it next time
+            self._registrations[record.id] = _UNSURE  # so that it is written next time
             raise
+        finally:
+            self._deciding -= changed
 
     def put_station_soon(self, record: StationRecord) -> None:
         """Store a station within the flush interval; the registration of a known one stays as it is."""
@@ -221,18 +230,25 @@ class Store:
             return self._reader.find_token(id_token, id_token_type)
 
     def poll_external(self) -> dict[str, str | None] | None:
-        """The registrations that differ from what the bridge last knew, if another process has changed the file since
-        the last poll; else None.
+        """The registrations that differ from what the bridge last knew, if another process has changed the file; else
+        None. The same once more with the next poll, until `settle_edits` tells that they have been taken.
 
-        Costs no disk access while there is nothing new; a change shows within the flush interval.
+        Costs no disk access while there is nothing new; a change shows within the flush interval. Raises StoreError.
         """
-        if not self._writer.take_edited():
+        self._edited |= self._writer.take_edited()
+        if not self._edited or self._deciding:  # what the bridge itself decides may not be on the disk yet
             return None
         with self._reads.of("stations"):
             found = self._reader.registrations()
-        edits = dict(found.items() - self._registrations.items())
-        self._registrations = found
-        return edits
+        known = self._registrations
+        return {
+            station: status for station, status in found.items() if known.get(station, _UNSURE) not in (status, _UNSURE)
+        }
+
+    def settle_edits(self, edits: dict[str, str | None]) -> None:
+        """What `poll_external` has found, and what else another process may have changed, has been taken."""
+        self._registrations |= edits
+        self._edited = False
 
     # Transactions
 
@@ -358,11 +374,12 @@ class Store:
         self._writer.put(rows.COMMAND, [(handle, (handle, record))])
         return handle
 
-    def send_command(self, handle: int) -> None:
-        """Note that a command which is kept has gone out: nobody knows what became of it when the store is opened again
-        before it has an end.
+    async def send_command(self, handle: int) -> None:
+        """Note durably that a command which is kept is about to go out: nobody knows what became of it when the store
+        is opened again before it has an end.
         """
-        self._writer.put(rows.COMMAND_SENT, [(handle, handle)])
+        work = partial(rows.send_command, handle=handle)
+        await self._writer.submit(work, needs=(rows.COMMAND, handle))
 
     def end_command(self, end: CommandEnd) -> None:
         """Note how a command ended. One that has no end when the store is opened again has failed, or is kept."""
@@ -467,7 +484,11 @@ class Store:
         StoreError when the disk does not answer. What was acknowledged is on it all the same; the rest may be lost, and
         the store is let go of with the process.
         """
-        await asyncio.get_running_loop().run_in_executor(None, self.close_sync)
+        thread = ThreadPoolExecutor(1)  # of its own: others may hang in files of another disk
+        try:
+            await asyncio.get_running_loop().run_in_executor(thread, self.close_sync)
+        finally:
+            thread.shutdown(wait=False)
 
     def close_sync(self) -> None:
         """As close(), without an event loop. Closing twice does nothing, unless the disk has not answered."""

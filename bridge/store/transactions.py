@@ -25,7 +25,15 @@ _TRANSACTIONS = (
 )
 _ORPHAN = (
     "INSERT INTO orphan_stops (station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, "
-    "reason, data, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "reason, data, received, taken_for, authorization) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_GUESSED = (
+    "WHERE station = ? AND stop_named = ? AND stop_timestamp = ? AND meter_stop = ? AND reason = ? "
+    "AND stop_id_tag IS ? AND stop_data = ?"
+)
+_REPLACED = (
+    "SELECT taken_for, authorization FROM orphan_stops WHERE station = ? AND transaction_id = ? "
+    "AND stop_timestamp = ? AND meter_stop = ? AND reason = ? AND id_tag IS ? AND data = ? AND taken_for IS NOT NULL"
 )
 _FIND_START = (
     "SELECT id, authorization FROM transactions WHERE station = ? AND connector = ? AND id_tag = ? "
@@ -107,7 +115,9 @@ def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
     A stop that names the transaction takes the place of one that was only guessed to be its own. Any other one with
     other content is kept beside the first one: it was acknowledged.
     """
-    before = _one(db, stop) if 1 <= stop.transaction_id <= MAX_ID else None
+    if stop.named is not None and (again := _taken_before(db, stop)) is not None:
+        return again
+    before = _one(db, stop.transaction_id, stop.station) if 1 <= stop.transaction_id <= MAX_ID else None
     if before is None:
         _keep_orphan(db, stop)
         return None
@@ -116,6 +126,8 @@ def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
     columns = "stop_time, stop_timestamp, meter_stop, reason, stop_id_tag, stop_data, stop_received, stop_named"
     sql = f"SELECT {columns} FROM transactions WHERE id = ?"  # noqa: S608
     time, timestamp, meter, reason, tag, data, received, named = db.conn.execute(sql, (before.id,)).fetchone()
+    answered = None if before.stop_authorization is None else to_json(before.stop_authorization)
+    guessed = (before.station, named, tag, time, timestamp, meter, reason, data, received, before.id, answered)
     if (timestamp, meter, reason, tag, data) == (
         stop.stop_timestamp,
         float(stop.meter_stop),
@@ -124,14 +136,30 @@ def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
         to_json(stop.data),
     ):
         if named is not None and stop.named is None:
+            db.execute(_ORPHAN, guessed)
             db.execute("UPDATE transactions SET stop_named = NULL WHERE id = ?", (before.id,))
         return replace(before, stop_was="repeated")
     if named is None or stop.named is not None:
         _keep_orphan(db, stop)
-        return replace(before, stop_was="other")
-    guessed = (before.station, named, tag, time, timestamp, meter, reason, data, received)
+        return replace(before, stop_was="other", stop_authorization=None)
     db.execute(_ORPHAN, guessed)
     return replace(_put_stop(db, before, stop), stop_was="corrected")
+
+
+def _taken_before(db: Database, stop: TransactionStop) -> Transaction | None:
+    """The transaction that a stop without an id was taken for when it came the first time: by now it may seem to mean
+    none, or another one. None: it has not come before, or meant none.
+    """
+    content = (stop.stop_timestamp, float(stop.meter_stop), stop.reason, stop.id_tag, to_json(stop.data))
+    key = (stop.station, stop.named, *content)
+    row = db.conn.execute(_TRANSACTIONS + _GUESSED, key).fetchone()
+    if row is not None:
+        return replace(_transaction(row), stop_was="repeated")
+    row = db.conn.execute(_REPLACED, key).fetchone()
+    before = None if row is None else _one(db, row[0], stop.station)
+    if before is None:
+        return None
+    return replace(before, stop_was="other", stop_authorization=None if row[1] is None else from_json(row[1]))
 
 
 def _put_stop(db: Database, before: Transaction, stop: TransactionStop) -> Transaction:
@@ -178,9 +206,9 @@ def lose_transactions(db: Database, station: str, now: float) -> None:
     )
 
 
-def _one(db: Database, stop: TransactionStop) -> Transaction | None:
+def _one(db: Database, number: int, station: str) -> Transaction | None:
     sql = _TRANSACTIONS + "WHERE id = ? AND station = ?"
-    row = db.conn.execute(sql, (stop.transaction_id, stop.station)).fetchone()
+    row = db.conn.execute(sql, (number, station)).fetchone()
     return None if row is None else _transaction(row)
 
 
@@ -197,6 +225,8 @@ def _keep_orphan(db: Database, stop: TransactionStop) -> None:
             stop.reason,
             to_json(stop.data),
             stop.received,
+            None,
+            None,
         ),
     )
 

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -27,7 +26,7 @@ from bridge.store.rows import Kind
 
 JOBS_PER_COMMIT = 512
 RECORDS_PER_COMMIT = 500
-SETTLED_AT_ONCE = 16
+SETTLED_AT_ONCE = 8
 ANSWERED_WITHIN = 10.0
 """s that a disk has for a commit. Then who waits is told that it failed; it may be there all the same when the disk is
 back, as after any other lost answer."""
@@ -43,8 +42,24 @@ log = structlog.get_logger("bridge.store")
 class _Job:
     work: Callable[[Database], Any]
     future: asyncio.Future[Any]
+    needs: tuple[Kind, Hashable] | None
+    needed: Any = None
     result: Any = None
     error: Exception | None = None
+
+    def run(self, db: Database) -> None:
+        if self.needs is not None and self.needed is not None:
+            kind, _ = self.needs
+            with suppress(sqlite3.IntegrityError):  # said when it is written by itself
+                db.execute(kind.sql, kind.row(self.needed))
+        self.result = self.work(db)
+
+    def fail(self, error: Exception) -> None:
+        """Keeps the error without the way that it came: its frames know the job, which would be a ring that nobody
+        looks for (bridge.garbage).
+        """
+        error.__cause__ = error.__context__ = None
+        self.error = error.with_traceback(None)
 
     def give_up(self) -> None:
         if not self.future.done():
@@ -61,18 +76,24 @@ class _Job:
         self.future.set_exception(failure)
 
 
-def _with_record(kind: Kind, record: Any, work: Callable[[Database], T], db: Database) -> T:
-    with suppress(sqlite3.IntegrityError):  # said when it is written by itself
-        db.execute(kind.sql, kind.row(record))
-    return work(db)
+class _Settling:
+    """Jobs of one event loop that are done, in order: who waits for them goes on in its next turns, a few in each."""
 
+    def __init__(self) -> None:
+        self._jobs: deque[_Job] = deque()
 
-def _settle(jobs: Sequence[_Job]) -> None:
-    """Who waits for them goes on in the next turn of the loop: a few at a time, or all others would wait."""
-    for job in jobs[:SETTLED_AT_ONCE]:
-        job.settle()
-    if len(jobs) > SETTLED_AT_ONCE:
-        asyncio.get_running_loop().call_soon(_settle, jobs[SETTLED_AT_ONCE:])
+    def add(self, jobs: Sequence[_Job]) -> None:
+        """Those of one more commit."""
+        is_going_on = bool(self._jobs)
+        self._jobs.extend(jobs)
+        if not is_going_on:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        for _ in range(min(len(self._jobs), SETTLED_AT_ONCE)):
+            self._jobs.popleft().settle()
+        if self._jobs:
+            asyncio.get_running_loop().call_soon(self._go_on)
 
 
 class Writer:
@@ -86,6 +107,7 @@ class Writer:
     def __init__(self, db: Database, place: Place, *, flush_interval: float, behind_limit: int, job_limit: int) -> None:
         self.healthy = True
         self.last_error = ""
+        self._settling: dict[asyncio.AbstractEventLoop, _Settling] = {}
         self._db = db
         self._place = place
         self._flush_interval = flush_interval
@@ -118,10 +140,8 @@ class Writer:
         which what `work` writes has no owner: if it still waits, it is written with it.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future())
+        job = _Job(work, loop.create_future(), needs)
         with self._wake:
-            if needs is not None and (record := self._behind.get(*needs)) is not None:
-                job.work = partial(_with_record, needs[0], record, work)
             if self._closing:
                 raise StoreError("the store is closed")
             if self.is_silent:
@@ -217,6 +237,8 @@ class Writer:
                     break
                 self._wake.wait(left)
             jobs = [self._jobs.popleft() for _ in range(min(JOBS_PER_COMMIT, len(self._jobs)))]
+            for job in jobs:  # now, when no chunk is in hand: what they need waits here or is on disk
+                job.needed = None if job.needs is None else self._behind.get(*job.needs)
             due = self._closing or time.monotonic() >= self._next_flush
             chunk = self._behind.take(RECORDS_PER_COMMIT, prompt_only=not due) if due or self._prompt else []
             self._prompt = False
@@ -234,7 +256,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the outcome
             if len(jobs) == 1 or is_busy(error):
                 for job in jobs:
-                    job.error = error
+                    job.fail(error)
             else:
                 wrote = self._write_apart(jobs)
         troubles = [job.error for job in jobs if job.error is not None and is_disk_error(job.error)]
@@ -256,7 +278,7 @@ class Writer:
             return self._commit(jobs, self._run_job_apart)
         except Exception as error:  # noqa: BLE001 - the same
             for job in jobs:
-                job.error = error
+                job.fail(error)
             return False
 
     def _commit(self, jobs: Sequence[_Job], run: Callable[[_Job], None]) -> bool:
@@ -289,16 +311,16 @@ class Writer:
             self._db.conn.execute(f"PRAGMA busy_timeout = {left}").fetchone()
 
     def _run_job(self, job: _Job) -> None:
-        job.result = job.work(self._db)
+        job.run(self._db)
 
     def _run_job_apart(self, job: _Job) -> None:
         try:
             with savepoint(self._db):
-                job.result = job.work(self._db)
+                job.run(self._db)
         except Exception as error:
             if not self._db.conn.in_transaction:
                 raise  # SQLite has ended the transaction, and what the neighbours wrote went with it
-            job.error = error
+            job.fail(error)
 
     def _acknowledge(self, jobs: Sequence[_Job]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
@@ -306,7 +328,7 @@ class Writer:
             by_loop.setdefault(job.future.get_loop(), []).append(job)
         for loop, its_jobs in by_loop.items():
             try:
-                loop.call_soon_threadsafe(_settle, its_jobs)
+                loop.call_soon_threadsafe(self._settling.setdefault(loop, _Settling()).add, its_jobs)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 log.debug("store.written_late", jobs=len(its_jobs))
 
@@ -350,6 +372,7 @@ class Writer:
                 log.error("store.records_lost", records=lost)
             else:
                 self._behind.restore(chunk)
+                self._in_hand = 0
                 self._next_flush = time.monotonic() + self._flush_interval
 
     def _failed(self, error: Exception) -> None:

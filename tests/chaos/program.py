@@ -38,8 +38,9 @@ format = "json"
 """
 
 
-#: what is an error in its log, and right where the disk takes nothing
-STARVING = frozenset({"store.failing", "store.failed", "StoreFailed"})
+#: what is an error in its log, and right where the disk takes nothing; the limit that stands for that holds for shared
+#: memory too, without which no process of scripts begins
+STARVING = frozenset({"store.failing", "store.failed", "StoreFailed", "handlers.not_started"})
 
 
 class Program:

@@ -28,6 +28,15 @@ async def start(station: Station, meter: int, begun: str) -> int:
     return int(answer.transaction_id)
 
 
+async def start_when_healed(station: Station, meter: int, begun: str) -> int:
+    """As a station does: again, while it is refused."""
+    async with asyncio.timeout(4 * WAIT):
+        while True:
+            with contextlib.suppress(InternalError):
+                return await start(station, meter, begun)
+            await asyncio.sleep(0.1)
+
+
 async def start_until_refused(station: Station, first: int) -> tuple[dict[int, int], int, str]:
     """Meter value → id of the transactions that were acknowledged; meter value and time of the first that was not."""
     acknowledged: dict[int, int] = {}
@@ -63,7 +72,7 @@ async def check_trouble(program: Program, trouble: Trouble) -> None:
             await station.call(call.StatusNotification(1, "NoError", "Charging"))
             await client.until("CP001.Connector1.Status.StateText", "Charging")
             assert recorded(program) == {1: first, **acknowledged}
-        healed = await start(station, meter, begun)
+        healed = await start_when_healed(station, meter, begun)
         assert healed > max([first, *acknowledged.values()])
         await station.call(call.StopTransaction(900, now(), first), suppress=False)
         await client.until("Bridge.ServiceLevel", 255)
@@ -108,6 +117,40 @@ async def test_what_was_acknowledged_before_the_disk_was_full_outlives_a_stop_an
         healed = await start(station, meter, begun)
         assert healed not in {first, *acknowledged.values(), *more.values()}
         assert recorded(disk) == {1: first, **acknowledged, **more, meter: healed}
+
+
+DIES = """
+import os
+from bridge.api import Authorization, RequestHandler
+
+class Handler(RequestHandler):
+    async def authorize(self, request):
+        if request.id_token == "DIES":
+            os._exit(1)
+        return Authorization(status="Accepted", parent_id_token="SCRIPT")
+"""
+
+
+async def test_scripts_come_back_while_the_disk_is_full(disk) -> None:
+    """D06, H10: and there is no place for temporary files either."""
+    temporary = disk.project / "temporary"
+    temporary.mkdir()
+    disk.environ["TMPDIR"] = str(temporary)
+    (disk.project / "handlers" / "default.py").write_text(DIES, "utf-8")
+    await disk.start()
+    temporary.rmdir()
+    async with connected(disk.ocpp) as station:
+        await boot(station)
+        with full(disk):
+            for number in range(3):  # one waits to take the place of the first
+                async with connected(disk.ocpp, f"DEADLY{number}") as deadly:
+                    await boot(deadly)
+                    await deadly.call(call.Authorize("DIES"))
+            async with asyncio.timeout(4 * WAIT):
+                while (  # noqa: ASYNC110 - a station asks again
+                    (await station.call(call.Authorize("TAG"))).id_tag_info.get("parent_id_tag") != "SCRIPT"
+                ):
+                    await asyncio.sleep(0.1)  # there is none yet
 
 
 # At the start

@@ -163,6 +163,38 @@ async def test_a_program_that_a_script_holds_up_can_be_stopped_before_it_has_sta
         assert await program.ended() == 0
 
 
+async def test_a_folder_of_scripts_that_does_not_answer_holds_up_no_stop(run: Callable[..., Program]) -> None:
+    """As one on a network drive whose server has gone: the thread that looks at it never comes back."""
+    program = run()
+    program.code = (
+        "import threading; from bridge.scripting import watching; "
+        "watching.look = lambda *_: (print('hangs', flush=True), threading.Event().wait()); " + program.code
+    )
+    await program.start()
+    async with asyncio.timeout(4 * WAIT):
+        while not any("hangs" in line for line in program.lines):  # noqa: ASYNC110 - its lines come without an event
+            await asyncio.sleep(0.02)
+        program.send_signal(signal.SIGTERM)
+        assert await program.ended() == 0
+    assert any("bridge.stopped" in line for line in program.lines)
+
+
+async def test_a_store_that_never_opens_holds_up_no_stop(run: Callable[..., Program]) -> None:
+    program = run()
+    program.code = (
+        "import threading; from bridge.store import store; "
+        "store.migrate = lambda *_: (print('hangs', flush=True), threading.Event().wait()); " + program.code
+    )
+    starting = asyncio.create_task(program.start())
+    async with asyncio.timeout(2 * WAIT):
+        while not any("hangs" in line for line in program.lines):  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.02)
+        program.send_signal(signal.SIGTERM)
+        with pytest.raises(AssertionError, match="it ended"):
+            await starting
+        assert await program.ended() == -signal.SIGTERM
+
+
 async def test_a_disk_that_does_not_answer_holds_up_no_stop(run: Callable[..., Program]) -> None:
     """D02: the stations are told, what was acknowledged is there when the disk is back, and the exit code says it."""
     program = run()

@@ -39,7 +39,7 @@ class Target:
         else:
             received = peer.receive(data[1:])
         if isinstance(received, ReceivedQuick):
-            received = received.plain()
+            received = peer.open(received)
         if isinstance(received, ReceivedCall):
             check(peer.answer(received.id, {"echo": received.payload}))
         elif isinstance(received, Reply):

@@ -69,9 +69,19 @@ async def test_an_old_ring_goes_when_there_is_much_more_memory_than_there_was(co
     assert gone() is not None
     monkeypatch.setattr(garbage, "GROWN", 0.5)  # as if it were
     monkeypatch.setattr(garbage, "USUAL", 10**12)
+    monkeypatch.setattr(garbage, "USUAL_BYTES", 10**12)
     turn(collector)
     assert gone() is not None  # but no more than stations may have
     monkeypatch.setattr(garbage, "USUAL", 1)
+    turn(collector)
+    assert gone() is None
+
+
+async def test_an_old_ring_goes_when_it_holds_much_that_is_no_small_object(collector, monkeypatch):
+    gone = await old_ring()
+    monkeypatch.setattr(garbage, "GROWN", 0.5)
+    monkeypatch.setattr(garbage, "USUAL", 10**12)
+    monkeypatch.setattr(garbage, "USUAL_BYTES", 1)
     turn(collector)
     assert gone() is None
 

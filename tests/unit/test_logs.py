@@ -1,8 +1,10 @@
 """bridge.logs: what a line looks like, and what never becomes one."""
 
+import contextlib
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -136,3 +138,30 @@ def test_a_stream_that_is_closed_or_broken_stops_nobody():
     for out in (closed, Broken()):
         configure("info", "json", out)
         structlog.get_logger().error("store.failing")
+
+
+@pytest.mark.parametrize("length", [10, 3_000])
+def test_lines_that_the_reader_does_not_take_are_lost_and_counted_and_no_other(length):
+    reads, writes = os.pipe()
+    os.set_blocking(reads, False)
+
+    def told() -> str:
+        parts = []
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(reads, 65_536):
+                parts.append(part)
+        return b"".join(parts).decode()
+
+    with os.fdopen(writes, "w", encoding="utf-8") as out:
+        configure("info", "json", out)
+        log = structlog.get_logger()
+        for number in range(2_000):
+            log.info("line", number=number, text="x" * length)
+        text = told()
+        log.info("after")
+        text += told()
+    os.close(reads)
+    *whole, after, lost = (json.loads(line) for line in text.splitlines() if line.endswith("}"))
+    assert (after["event"], lost["event"]) == ("after", "log.lines_lost")
+    assert [line["number"] for line in whole] == list(range(len(whole)))
+    assert 0 < len(whole) == 2_000 - lost["lines"]

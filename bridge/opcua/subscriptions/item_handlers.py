@@ -1,6 +1,6 @@
 """The MonitoredItem services (OPC 10000-4 §5.13): requests decoded, carried out, answered."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 
 import structlog
@@ -9,7 +9,7 @@ from asyncua.common.utils import ServiceError
 
 from bridge.errors import Refused
 from bridge.opcua import encoding
-from bridge.opcua.requests import Clock, Handler, Request, Steps, in_slices, operations
+from bridge.opcua.requests import Clock, Handler, Request, Sliced, Steps, in_slices, operations
 from bridge.opcua.subscriptions import decoding
 from bridge.opcua.subscriptions.decoding import Decoded
 from bridge.opcua.subscriptions.items import Item, Mode
@@ -29,7 +29,7 @@ _TOO_MANY = int(ua.StatusCodes.BadTooManyMonitoredItems)
 MOST_LINKS = 10_000  # by which the items of a subscription trigger each other
 
 
-def create(request: Request) -> bytes | Awaitable[bytes]:
+def create(request: Request) -> bytes | Sliced:
     """CreateMonitoredItems (§5.13.2)."""
     body, service = request.body, request.session.subscription_service
     subscription = service.of(request.session, body.uint32())
@@ -59,7 +59,7 @@ def _create(request: Request, service: Subscriptions, subscription: Owned, times
     return b"".join(results)
 
 
-def modify(request: Request) -> bytes | Awaitable[bytes]:
+def modify(request: Request) -> bytes | Sliced:
     """ModifyMonitoredItems (§5.13.3)."""
     body, service = request.body, request.session.subscription_service
     subscription = service.of(request.session, body.uint32())
@@ -100,7 +100,7 @@ def _done(work: Callable[[], Revised]) -> tuple[int, Revised]:
         return int(ua.StatusCodes.BadInternalError), _NOTHING
 
 
-def delete(request: Request) -> bytes | Awaitable[bytes]:
+def delete(request: Request) -> bytes | Sliced:
     """DeleteMonitoredItems (§5.13.6)."""
     body, service = request.body, request.session.subscription_service
     subscription = service.of(request.session, body.uint32())
@@ -124,7 +124,7 @@ def _delete(service: Subscriptions, subscription: Owned, numbers: Sequence[int])
     return codes(results) + _NULL
 
 
-def set_mode(request: Request) -> bytes | Awaitable[bytes]:
+def set_mode(request: Request) -> bytes | Sliced:
     """SetMonitoringMode (§5.13.4)."""
     body, service = request.body, request.session.subscription_service
     subscription, mode = service.of(request.session, body.uint32()), body.uint32()

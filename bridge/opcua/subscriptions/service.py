@@ -24,6 +24,7 @@ SLICE = 500  # items that are sampled, or let go, before others get their turn
 SLOWEST = 3_600_000.0  # ms between two publishings
 LONGEST = 3_600_000.0  # ms that a subscription lives without its client, unless its keep-alives want more
 MOST_KEEP_ALIVES, MOST_LIVES = 5_000, 15_000  # publishing intervals
+UNUSED = 60.0  # s, after which a subscription without items may be taken for one that nobody needs
 KEEP_ALIVES = 3  # in a subscription's lifetime at least (OPC 10000-4 §5.14.2)
 
 
@@ -42,16 +43,15 @@ class Owner(Protocol):
         """Its client's connection has gone, or it has ended."""
 
     @property
-    def machine(self) -> str: ...
-
-    @property
-    def heard(self) -> float: ...
+    def heard(self) -> float:
+        """When it asked for something last (monotonic)."""
 
 
 class Owned(Subscription):
     """A subscription with the session that it belongs to."""
 
     owner: Owner
+    made: float  # the event loop's time
     timer: asyncio.TimerHandle | None = None
 
     @property
@@ -73,7 +73,7 @@ class Subscriptions:
         self._served = itertools.count(1)
         self._turns = monitoring.turns
         self._wakings: dict[int, dict[TimedSampling, asyncio.TimerHandle]] = {}
-        monitoring.make_room = self._make_room
+        monitoring.make_room = self._make_room_for_items
 
     # ------------------------------------------------------------------ creating and ending
 
@@ -81,29 +81,42 @@ class Subscriptions:
         """A new subscription with revised values. Raises ServiceError where there are too many."""
         limits = self.limits
         if len(owner.owned) >= limits.max_subscriptions_per_session or (
-            len(self.subscriptions) >= limits.max_subscriptions and not self._make_room()
+            len(self.subscriptions) >= limits.max_subscriptions and not self._make_room_for_one()
         ):
             raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
         revised = self.revised_interval(interval)
         cycle = Cycle(*revised_counts(revised, keep_alive, lifetime))
         now = asyncio.get_running_loop().time()
         made = Owned(next(self._numbers), cycle, revised, now, limits, self._wake, self.room)
-        made.owner = owner
+        made.owner, made.made = owner, now
         self.created += 1
         self.subscriptions[made.id] = owner.owned[made.id] = made
         self._start_timer(made)
         return made
 
-    def _make_room(self) -> bool:
-        """Ends a subscription that only waits for a client whose connection has gone, or that is silent for long.
-
-        Else what a client has left behind would keep the same client out when it is back. False: there is none.
+    def _make_room_for_one(self) -> bool:
+        """Ends a subscription with nothing in it: one that waits for a client whose connection has gone, else one of
+        the session that has most of them, if that makes no use of it; else one that waits, with what is in it.
+        False: there is none.
         """
-        owners = list({id(one.owner): one.owner for one in self.subscriptions.values()}.values())
-        goes = first_to_go([owner for owner in owners if owner.is_left][:1], owners)
+        used = asyncio.get_running_loop().time() - UNUSED
+        empty = [one for one in self.subscriptions.values() if not one.items]
+        waits = [one for one in empty if one.owner.is_left]
+        goes = first_to_go(waits or (one for one in empty if one.made < used), lambda one: id(one.owner))
+        if goes is None:
+            return self._make_room_for_items()
+        self._time_out(goes)
+        return True
+
+    def _make_room_for_items(self) -> bool:
+        """Ends a subscription with items that only waits for a client whose connection has gone, the one that is away
+        longest. What a client has left behind does not keep the same client out when it is back. False: there is none.
+        """
+        waits = (one for one in self.subscriptions.values() if one.items and one.owner.is_left)
+        goes = min(waits, key=lambda one: one.owner.heard, default=None)
         if goes is None:
             return False
-        self._time_out(next(one for one in self.subscriptions.values() if one.owner is goes))
+        self._time_out(goes)
         return True
 
     def revised_interval(self, requested: float) -> float:

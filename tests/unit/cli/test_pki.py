@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import ssl
 import stat
 import subprocess
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.config import load_config
-from bridge.project import Project
+from bridge.project import Project, shipped
 from bridge.station.certificates import AUTHORITY
 from bridge.station.credentials import Credentials
 from bridge.store import CertificateRequest, Store
@@ -247,6 +248,24 @@ def test_check_names_files_with_which_everybody_could_be_a_station(site):
         file.chmod(0o646)
     said = ocpp_bridge("check", "--project", site).err
     for file in trusted:
+        assert f"warning: {file}: every user of this machine may change what it does" in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_check_names_scripts_and_settings_that_everybody_could_change(site):
+    """A script runs with the rights of the bridge."""
+    edited = [site / "config.toml", site / "handlers", site / "handlers" / "own.py", site / "datapoints" / "roles.yaml"]
+    for file in edited:
+        (file if file == edited[1] else file.parent).mkdir(exist_ok=True)
+    edited[2].write_text("")
+    shutil.copyfile(shipped() / "datapoints" / "roles.yaml", edited[3])
+    for file in (*edited, edited[3].parent):
+        file.chmod(0o755)
+    assert "may change what it does" not in ocpp_bridge("check", "--project", site).err
+    for file in edited:
+        file.chmod(0o757)
+    said = ocpp_bridge("check", "--project", site).err
+    for file in edited:
         assert f"warning: {file}: every user of this machine may change what it does" in said
 
 

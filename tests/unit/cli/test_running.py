@@ -107,6 +107,27 @@ def test_run_shows_every_frame_of_a_station_at_debug_and_lets_other_commands_loo
     assert any("currentTime" in frame for frame in frames)
 
 
+def test_a_log_that_nobody_reads_holds_up_neither_stations_nor_a_stop(site):
+    arguments = ["run", "--log-level", "debug", "--project", str(site)]
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        cwd=site,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as bridge:
+        try:
+            url = said(bridge, r"(ws://\S+/)<station identity>")[1]
+            simulated = ended("simulate", url, "--stations", "10", "--speed", "100", "--duration", "5", cwd=site)
+            assert (simulated.returncode, simulated.stderr) == (0, "")
+            bridge.terminate()
+            assert bridge.wait(PATIENCE) == 0
+        finally:
+            bridge.kill()
+        assert "bridge.stopped" not in bridge.stderr.read()  # since there was no room for more
+
+
 def test_second_signal_ends_run_at_once(site):
     (site / "handlers" / "default.py").write_text(
         "import asyncio, pathlib\n"

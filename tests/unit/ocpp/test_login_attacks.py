@@ -78,6 +78,21 @@ async def test_a_password_from_before_is_known_at_once_after_its_first_login(sta
     assert await login(rig, text) == 101
 
 
+async def test_who_guesses_is_not_told_at_once_which_guess_was_right(start, monkeypatch):
+    """J12: else so many passwords could be tried as the line carries. The true station gets in a little later."""
+    monkeypatch.setattr(throttle, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(throttle, "GLANCES", 5)
+    monkeypatch.setattr(throttle, "GLANCES_EACH_SECOND", 0.001)
+    rig = await start(ocpp=GUARDED)
+    await rig.store.set_password("CP1", hash_password(PASSWORD, rig.context.login_key))
+    statuses = [await login(rig, f"guess {n}") for n in range(8)]
+    assert set(statuses) == {401, 429}
+    assert await login(rig, PASSWORD) == 429
+    assert await login(rig, PASSWORD, host="127.0.0.9") == 101
+    rig.idle += 1_000
+    assert await login(rig, PASSWORD) == 101
+
+
 async def test_a_password_that_is_pending_gets_its_mark_too_and_is_settled(start):
     """J11 J12"""
     rig = await start(ocpp=GUARDED)

@@ -60,7 +60,7 @@ def test_a_telegram_has_what_the_message_says(decode):
     two, message_id, action, telegram = decode(text)
     assert (two, message_id, action) == (2, "m2", "MeterValues")
     assert (telegram.connector, telegram.transaction, telegram.time) == (2, 7, 1795262400.0)
-    assert telegram.texts == ["1234.5", "230", "7"]
+    assert telegram.texts == ("1234.5", "230", "7")
     assert telegram.raw == json.dumps(json.loads(text)[3]["meterValue"], separators=(",", ":"))
     unset = msgspec.UNSET
     assert [*telegram.kinds] == [
@@ -166,4 +166,4 @@ def test_a_long_text_is_not_remembered():
     """However often a key is written, which all count but for the last one."""
     decode, text = telegram_decoder(PARSE), text_of().replace('"unit":"V"', ",".join(['"unit":"V"'] * 20_000))
     assert plain(decode(text)) == plain(decode(text))
-    assert decode(text)[3].texts == ["1234.5", "230", "7"]
+    assert decode(text)[3].texts == ("1234.5", "230", "7")

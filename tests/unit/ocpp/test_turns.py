@@ -36,6 +36,14 @@ async def test_a_turn_is_full_when_its_time_is_up_and_the_next_is_not(monkeypatc
     assert not waiting.is_full()
 
 
+async def test_nobody_overtakes_who_waits():
+    waiting = Turns()
+    waiting.later(lambda: None)
+    assert waiting.is_full()
+    await asyncio.sleep(0)
+    assert not waiting.is_full()
+
+
 async def test_who_begins_something_long_does_so_a_few_in_a_turn():
     waiting, history = Few(2), []
     first, *_ = [waiting.later(lambda number=number: history.append(number)) for number in range(5)]

@@ -14,6 +14,7 @@ from websockets.frames import Close, Frame, Opcode
 from bridge.ocpp import websocket
 from bridge.ocpp.outbox import Outbox
 from bridge.ocpp.pings import Pings
+from bridge.ocpp.sockets import Sockets
 from bridge.ocpp.turns import Turns
 from bridge.ocpp.websocket import Connection
 from tests.unit.station.rig import WAIT
@@ -71,8 +72,9 @@ class Host:
             "max_rate": 0,
             "compression": False,
         }
-        self.outbox = Outbox()
         self.turns = Turns()
+        self.sockets = Sockets()
+        self.outbox = Outbox(self.sockets.rest)
         self.ping_interval = 0.0
         self.pings: Pings | None = None
         self.connections: list[Connection] = []
@@ -95,7 +97,8 @@ class Host:
     def protocol(self) -> Connection:
         if self.pings is None:
             self.pings = Pings(self.ping_interval)
-        return Connection(self, outbox=self.outbox, turns=self.turns, pings=self.pings, **self.options)
+        shared = {"outbox": self.outbox, "turns": self.turns, "sockets": self.sockets, "pings": self.pings}
+        return Connection(self, **shared, **self.options)
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(WAIT):

@@ -24,10 +24,9 @@ def site(_shared: Site) -> Site:
     _shared.audit.clear()
     guard = _shared.server._guard  # another test's failures slow nobody here, and use up nothing
     guard.slowdown = Slowdown()
-    guard._refusals._left.clear()
-    guard._refusals._left_out.clear()
-    guard._lines._left.clear()
-    guard._lines._left_out.clear()
+    for allowance in (guard._refusals, guard._visits, guard._lines, guard._rejected, guard._glances):
+        allowance._left.clear()
+        allowance._left_out.clear()
     return _shared
 
 

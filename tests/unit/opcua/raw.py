@@ -31,6 +31,7 @@ class Raw:
     channel: int = 0
     token_id: int = 0
     sequence: int = 0
+    certificate: bytes | None = None  # what it says that it has, without security
     opened: ClassVar[list["Raw"]] = []
 
     @classmethod
@@ -47,9 +48,10 @@ class Raw:
             await cls.opened.pop().close()
 
     @classmethod
-    async def open(cls, site: Site, **limits: int) -> "Raw":
+    async def open(cls, site: Site, certificate: bytes | None = None, **limits: int) -> "Raw":
         """A connection with a channel; `limits` are those of its `hello`."""
         raw = await cls.connect(site)
+        raw.certificate = certificate
         raw.writer.write(hello(site.server.endpoint, **limits))
         assert (await raw.frame())[:4] == b"ACKF"
         raw.writer.write(raw._opening(ua.SecurityTokenRequestType.Issue))
@@ -64,7 +66,9 @@ class Raw:
         request.Parameters.RequestedLifetime = 3_600_000
         request.Parameters.SecurityMode = ua.MessageSecurityMode.None_
         request.Parameters.ClientNonce = b""
-        header = ua.AsymmetricAlgorithmHeader(SecurityPolicyURI="http://opcfoundation.org/UA/SecurityPolicy#None")
+        header = ua.AsymmetricAlgorithmHeader(
+            SecurityPolicyURI="http://opcfoundation.org/UA/SecurityPolicy#None", SenderCertificate=self.certificate
+        )
         body = struct_to_binary(header) + struct.pack("<II", self._next(), 1) + struct_to_binary(request)
         return struct.pack("<4sII", b"OPNF", 12 + len(body), self.channel) + body
 

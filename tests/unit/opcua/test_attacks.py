@@ -13,6 +13,7 @@ from asyncua.ua.ua_binary import struct_to_binary
 
 from bridge.opcua import encoding
 from bridge.opcua.slowdown import Slowdown
+from tests.unit.opcua.certificates import party
 from tests.unit.opcua.helpers import read
 from tests.unit.opcua.raw import Raw, hello
 from tests.unit.opcua.test_getting_in import activation, created, sealed, token
@@ -249,6 +250,34 @@ async def test_a_refused_activation_of_somebody_elses_session_is_noted(site):
     assert (entry.address, entry.session) == ("127.0.0.1", str(session.session_id.Identifier))
     assert session.user.name == "olga"
     assert site.server._server.iserver.lookup_external_session(own.token) is session
+
+
+async def test_without_security_nobody_has_the_certificate_that_it_shows(start_site, tmp_path):
+    """U10, U19: it takes over nobody's session with it, is noted under nobody's, and waits for its own failures."""
+    site = await start_site(trusts_everybody=False)
+    victim = party()
+    folder = tmp_path / "pki" / "trusted" / "certs"
+    folder.mkdir(parents=True)
+    (folder / "victim.der").write_bytes(victim.der)
+    async with await victim.secure(site.client(), tmp_path / "victim", mode="Sign") as client:
+        thief = await Raw.open(site, victim.der)
+        thief.token = (
+            client.uaclient.protocol.authentication_token
+        )  # which all can read on a channel without encryption
+        request = ua.ActivateSessionRequest()
+        request.Parameters.UserIdentityToken = ua.AnonymousIdentityToken(PolicyId="anonymous")
+        assert await thief.status(thief.encode(request)) == "BadSessionIdInvalid"
+        assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+    site.audit.clear()
+    waited = []
+    slept = site.server._guard.slowdown._sleep
+    site.server._guard.slowdown._sleep = lambda seconds: waited.append(seconds) or slept(0)
+    for number in range(4):
+        raw = await Raw.open(site, party(f"guesser {number}").der)
+        nonce = (await created(raw)).ServerNonce
+        assert await activation(raw, token(site, "olga", sealed(b"wrong", nonce))) == "BadUserAccessDenied"
+    assert {record.certificate for record in site.audit} == {""}
+    assert len(waited) == 1
 
 
 async def test_a_session_that_a_restart_has_ended_is_no_failed_login(site):

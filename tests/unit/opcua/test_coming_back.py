@@ -12,10 +12,10 @@ import pytest_asyncio
 from asyncua import ua
 
 from bridge.opcua import connection, crowd
-from bridge.opcua.settings import Limits
+from bridge.opcua.settings import Account, Limits
 from tests.unit.opcua.asking import LONG, Asking, item
 from tests.unit.opcua.certificates import party
-from tests.unit.opcua.helpers import Site, read
+from tests.unit.opcua.helpers import USERS, Site, read
 from tests.unit.opcua.raw import Raw
 from tests.unit.opcua.test_getting_in import activation, created, sealed, token
 
@@ -26,12 +26,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def _closed():
     yield
     await Raw.close_all()
-
-
-@pytest.fixture
-def silent_at_once(monkeypatch):
-    """Who is silent now is taken for dead."""
-    monkeypatch.setattr(crowd, "SILENT", -1.0)
 
 
 async def works(site: Site) -> bool:
@@ -46,21 +40,28 @@ async def subscribed(site: Site) -> Raw:
     return raw
 
 
-@pytest.mark.parametrize("how", ["connect", "open", "activated"])
+@pytest.mark.parametrize("how", ["connect", "open"])
 @pytest.mark.parametrize("limit", ["max_connections", "max_connections_per_address"])
-async def test_connections_that_are_dead_and_nobody_has_closed_keep_nobody_out(start_site, silent_at_once, how, limit):
-    """U22: dead before the channel, before the login, and with a session."""
+async def test_connections_that_are_dead_and_nobody_has_closed_keep_nobody_out(start_site, how, limit):
+    """U22: dead before the channel, and before the login."""
     site = await start_site(limits=Limits(**{limit: 3}))
     for _ in range(10):
         await getattr(Raw, how)(site)
     assert await works(site)
 
 
-async def test_sessions_whose_clients_are_silent_keep_nobody_out(start_site, silent_at_once):
-    """U22"""
-    site = await start_site(limits=Limits(max_sessions=3))
-    for _ in range(10):
+@pytest.mark.parametrize("limit", ["max_connections", "max_connections_per_address", "max_sessions"])
+async def test_sessions_whose_clients_are_silent_keep_nobody_out_once_their_timeout_is_over(start_site, limit):
+    """U22: even where the kernel does not find out, as behind a proxy."""
+    site = await start_site(limits=Limits(**{limit: 3}))
+    internal = site.server._server.iserver
+    internal.min_session_timeout_ms = internal.max_session_timeout_ms = 50
+    for _ in range(3):
         await subscribed(site)
+    async with asyncio.timeout(30):
+        while any(session.is_activated() for session in internal.clients()):  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.01)
+    internal.max_session_timeout_ms = 60_000
     assert await works(site)
 
 
@@ -73,14 +74,9 @@ async def test_a_client_that_is_heard_of_is_not_displaced_by_a_new_one(start_sit
 
 
 async def test_who_floods_displaces_itself_and_nobody_elsewhere():
-    class One:
-        heard = 0.0
-
-        def __init__(self, machine: str) -> None:
-            self.machine = machine
-
-    other, *flood = One("10.0.0.2"), *(One("10.0.0.1") for _ in range(5))
-    assert crowd.first_to_go([other, *flood], []) is flood[0]
+    connections = [("10.0.0.2", 0), *(("10.0.0.1", number) for number in range(5))]
+    assert crowd.first_to_go(connections, lambda one: one[0]) == ("10.0.0.1", 0)
+    assert crowd.first_to_go([], lambda one: one) is None
 
 
 async def test_a_connection_whose_session_has_ended_or_moved_is_closed_after_a_while(start_site, monkeypatch):
@@ -189,6 +185,55 @@ async def test_a_hmi_that_gives_up_waiting_gets_in_once_its_password_is_right(si
                 await again.close()
 
 
+async def test_a_user_who_was_here_before_does_not_wait_behind_those_who_guess_beside_it(site, monkeypatch):
+    """On the same machine, in the same name: however many of them, and in whatever queue they stand."""
+    async with site.client("olga"):
+        pass
+    stuck, slowdown = asyncio.Event(), site.server._guard.slowdown
+    monkeypatch.setattr(slowdown, "_sleep", lambda seconds: stuck.wait())
+    guesses = []
+    for _ in range(8):
+        raw = await Raw.open(site)
+        nonce = (await created(raw)).ServerNonce
+        guesses.append(asyncio.create_task(activation(raw, token(site, "olga", sealed(b"wrong", nonce)))))
+    async with asyncio.timeout(30):
+        while sum(guess.done() for guess in guesses) < 3:  # noqa: ASYNC110 - the first three wait for nothing
+            await asyncio.sleep(0.01)
+    async with site.client("olga") as client:
+        assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+    assert not all(guess.done() for guess in guesses)
+    stuck.set()
+    assert set(await asyncio.gather(*guesses)) == {"BadUserAccessDenied"}
+
+
+async def test_what_shows_at_once_is_no_way_to_guess_without_waiting(site, monkeypatch):
+    """Not even the right password is taken at once when too many were tried."""
+    async with site.client("olga"):
+        pass
+    monkeypatch.setattr(site.server._guard._glances, "_burst", 3)
+    monkeypatch.setattr(site.server._guard._glances, "_each_second", 0.0)
+    looked = []
+    recognize = site.server._users.recognize
+    monkeypatch.setattr(site.server._users, "recognize", lambda *given: looked.append(given) or recognize(*given))
+    monkeypatch.setattr(site.server._guard.slowdown, "_sleep", lambda seconds: asyncio.sleep(0))
+    for _ in range(6):
+        raw = await Raw.open(site)
+        nonce = (await created(raw)).ServerNonce
+        assert await activation(raw, token(site, "olga", sealed(b"wrong", nonce))) == "BadUserAccessDenied"
+    assert len(looked) == 3
+
+
+async def test_a_password_that_was_changed_is_not_remembered(start_site):
+    site = await start_site()
+    async with site.client("olga"):
+        pass
+    site.server.set_users({**USERS, "olga": Account(role="operator", password_hash=USERS["emma"].password_hash)})
+    with pytest.raises(ua.uaerrors.BadUserAccessDenied):
+        await site.client("olga").connect()
+    async with site.client("olga", "made"):
+        pass
+
+
 async def test_a_client_with_a_certificate_of_its_own_does_not_wait_for_another_ones_failures(start_site, tmp_path):
     """Both are behind one address, and log in as the same user."""
     site = await start_site(trusts_everybody=False, security=("Basic256Sha256",))
@@ -223,12 +268,14 @@ async def monitors(raw: Raw, path: str, count: int) -> list[str]:
     return [result.StatusCode.name for result in (await raw.ask(request, ua.CreateMonitoredItemsResponse)).Results]
 
 
-async def test_a_hmi_that_loses_its_network_a_hundred_times_is_back_each_time(start_site, silent_at_once):
+async def test_a_hmi_that_loses_its_network_a_hundred_times_is_back_each_time(start_site):
     """U21, U22: with limits so low that it would be kept out ten times over."""
     site = await start_site(
         limits=Limits(max_connections_per_address=10, max_sessions=8, max_subscriptions=6, max_monitored_items=20)
     )
     path = f"{site.station(connectors=0).path}.Info.Id"
     for _ in range(100):
-        assert await monitors(await Raw.activated(site), path, 5) == ["Good"] * 5
+        raw = await Raw.activated(site)
+        assert await monitors(raw, path, 5) == ["Good"] * 5
+        await raw.close()
     assert await works(site)

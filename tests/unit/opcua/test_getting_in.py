@@ -6,13 +6,14 @@ from hashlib import sha256
 import pytest
 import pytest_asyncio
 from asyncua import Client, ua
+from asyncua.common.utils import ServiceError
 from asyncua.crypto import uacrypto
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.opcua.certificate import load_identity, renew
 from bridge.opcua.settings import Account
 from bridge.opcua.trust import TRUSTED, thumbprint
-from tests.unit.opcua.certificates import POLICIES, Party, party
+from tests.unit.opcua.certificates import POLICIES, URI, Party, party
 from tests.unit.opcua.helpers import USERS, Site, read
 from tests.unit.opcua.raw import Raw
 
@@ -73,6 +74,36 @@ async def test_a_client_that_is_trusted_no_more_cannot_come_back(guarded, tmp_pa
     (tmp_path / "pki" / TRUSTED / "0.der").unlink()
     with pytest.raises((ua.UaError, ConnectionError, asyncio.TimeoutError)):
         await (await own.secure(guarded.client(), tmp_path)).connect()
+
+
+async def test_a_client_whose_authority_comes_with_it_stays_in(guarded, tmp_path):
+    """Only the root is known here: what lies between came when the channel was opened, and is not sent again."""
+    root = party("root", authority=True, number=1)
+    middle = party("middle", issuer=root, authority=True, number=2)
+    own = party(issuer=middle)
+    trust(tmp_path, root)
+    certificate, secret = own.save(tmp_path / "own")
+    between, _ = middle.save(tmp_path / "middle")
+    client = guarded.client("olga")
+    client.application_uri = URI
+    await client.set_security(POLICIES["Basic256Sha256"], certificate, secret, certificate_chain=[between])
+    async with client:
+        guarded.server._server.iserver.end_strangers()
+        assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
+
+
+async def test_strangers_certificates_bury_nobody_elses(guarded):
+    """A certificate is made in no time where nobody looks at its signature; of a new client's there is one."""
+    guard = guarded.server._guard
+    new = party("new HMI")
+    flood = [party(f"stranger {number}") for number in range(60)]
+    for each, address in ((new, "10.0.0.2"), *((each, "10.0.0.1") for each in flood)):
+        with pytest.raises(ServiceError):
+            guard.check_certificate(each.der, address)
+    assert guarded.tree.bridge.value("Security.Clients.RejectedCertificates") == 61
+    kept = [listed.thumbprint for listed in guard.certificates.listed()]
+    assert thumbprint(new.certificate) in kept
+    assert len(kept) < 15
 
 
 async def test_a_session_belongs_to_the_certificate_of_its_channel(guarded, tmp_path):

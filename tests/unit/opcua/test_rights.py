@@ -137,7 +137,9 @@ async def test_the_points_that_hold_tokens_are_personal():
         assert f"Commands.{action}.Request" in personal()
     assert "Commands.DataTransfer.Result.Response" in personal()
     assert "Commands.Reset.Request" not in personal()
-    assert "Transaction.Energy" not in personal()
+    assert {"Status.Info", "DER.LastAlarm.Info", "Security.LastEvent.TechInfo"} <= personal()  # a station's own words
+    for shown in ("Transaction.Energy", "Status.State", "Status.ErrorCode", "Status.VendorErrorCode"):
+        assert shown not in personal()
 
 
 TAG = "DEADBEEF"
@@ -236,6 +238,23 @@ async def test_a_failed_login_is_noted_counted_and_told(site):
     assert site.tree.bridge.value("Security.Clients.FailedLogins") == before + 1
     assert site.tree.bridge.value("Security.Clients.LastFailedLogin") == "olga at 127.0.0.1: BadUserAccessDenied"
     assert "wrong" not in repr(site.audit)
+
+
+async def test_who_comes_and_goes_without_a_name_does_not_bury_the_audit_trail(site, monkeypatch):
+    """U19: what is done is noted all the same, and users' logins."""
+    path = f"{site.station().path}.Config.HeartbeatInterval"
+    raw = await Raw.open(site)
+    await created(raw)
+    for _ in range(600):
+        await raw.activate()
+    async with site.client() as nobody:
+        assert await write(nobody, (path, ua.Variant(60, ua.VariantType.Int32))) == ["Good"]
+    async with site.client("olga"):
+        pass
+    assert len([record for record in site.audit if record.user == "anonymous" and record.action == "login"]) < 550
+    assert [record.path for record in site.audit if record.action == "write"] == [path]
+    assert [record.action for record in site.audit if record.user == "olga"] == ["login", "logout"]
+    await raw.close()
 
 
 async def test_nobody_can_bury_the_audit_trail_under_refusals(start_site):

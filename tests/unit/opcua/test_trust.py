@@ -1,16 +1,19 @@
 """Whose certificates are accepted, and where the others go."""
 
+import math
 from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bridge.errors import Refused
 from bridge.opcua import trust
-from bridge.opcua.trust import MOST_REJECTED, REJECTED, TRUSTED, TrustList, parse, thumbprint
-from tests.unit.opcua.certificates import DAY, party
+from bridge.opcua.trust import MOST_IN_CHAIN, MOST_REJECTED, REJECTED, TRUSTED, TrustList, parse, thumbprint
+from tests.unit.opcua import certificates
+from tests.unit.opcua.certificates import DAY, key, party
 
 
 def put(pki, folder, name, content):
@@ -124,14 +127,44 @@ def test_a_forged_issuer_vouches_for_nobody(tmp_path):
     assert status(TrustList(tmp_path), party(issuer=forged).der + forged.der) == "BadCertificateUntrusted"
 
 
+def test_with_the_keys_of_strangers_nothing_is_computed(tmp_path, monkeypatch):
+    """However long they are: a chain of authorities of its own leads nowhere, though it names one that is known."""
+    root, forged = party("root", authority=True, number=1), party("root", authority=True, number=2)
+    middle = party("middle", issuer=forged, authority=True, number=3)
+    put(tmp_path, TRUSTED, "root.der", root.der)
+    used = []
+    issuer_of = trust._issuer_of
+    monkeypatch.setattr(trust, "_issuer_of", lambda of, among: used.extend(among) or issuer_of(of, among))
+    sent = party(issuer=middle).der + middle.der + forged.der
+    assert status(TrustList(tmp_path), sent) == "BadCertificateUntrusted"
+    assert used
+    assert {thumbprint(each) for each in used} == {thumbprint(root.certificate)}
+
+
+def test_a_key_with_a_long_exponent_is_refused(tmp_path):
+    """What it signs costs a hundred times as much to check."""
+    numbers = key().private_numbers()
+    p, q, e = numbers.p, numbers.q, 2**1024 + 1
+    while math.gcd(e, (p - 1) * (q - 1)) != 1:
+        e += 2
+    d = pow(e, -1, math.lcm(p - 1, q - 1))
+    parts = (p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
+    odd = rsa.RSAPrivateNumbers(*parts, rsa.RSAPublicNumbers(e, p * q)).private_key()
+    certificates._keys[8, 2048] = odd
+    client = party(number=8)
+    put(tmp_path, TRUSTED, "a.der", client.der)
+    assert status(TrustList(tmp_path), client.der) == "BadCertificatePolicyCheckFailed"
+
+
 @pytest.mark.parametrize("sent", [b"", b"\x30", b"\x30\x82\xff\xff", b"nonsense", b"\x30\x84" + b"\xff" * 8])
 def test_what_is_no_certificate_is_refused(tmp_path, sent):
     assert status(TrustList(tmp_path, everybody=True), sent) == "BadCertificateInvalid"
 
 
-def test_a_chain_without_end_is_cut(tmp_path):
+def test_a_chain_without_end_is_refused(tmp_path):
     client = party()
-    assert len(parse(client.der * 50)) <= 8
+    assert len(parse(client.der * MOST_IN_CHAIN)) == MOST_IN_CHAIN
+    assert status(TrustList(tmp_path, everybody=True), client.der * (MOST_IN_CHAIN + 1)) == "BadCertificateInvalid"
 
 
 def test_a_rejected_certificate_is_trusted_by_moving_it_and_back(tmp_path):

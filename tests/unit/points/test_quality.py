@@ -145,7 +145,7 @@ def test_a_value_goes_back_by_the_clock_skew_at_most_in_however_many_steps(tree,
 def test_a_telegram_goes_back_by_the_clock_skew_at_most_in_however_many_steps(tree, connector):
     places = connector.places_of((connector.row(slot_of(connector, "MeterValues.Voltage")),))
     for time in (5000.0, 4750.0, 4600.0):
-        tree.apply_telegram(connector, places, [time], [], time, 5010.0)
+        tree.apply_telegram(connector, places, [time], (), [], time, 5010.0)
     assert read(connector, "MeterValues.Voltage").value == 4750.0
 
 

@@ -269,7 +269,7 @@ def test_a_telegram_changes_what_its_updates_would(bridge_layout, connector_layo
         told: list[int] = []
         tree.listeners.append(lambda group, changed, told=told: told.extend(changed))
         if quick:
-            tree.apply_telegram(station, places, [2.0, 3.0, 4.0], [(info, "x")], time, 5010.0)
+            tree.apply_telegram(station, places, [2.0, 3.0, 4.0], (info,), ["x"], time, 5010.0)
         else:
             tree.apply(station, [Update(s, v, time) for s, v in zip(slots, (2.0, 3.0, 4.0, "x"), strict=True)], 5010.0)
         results.append(([station.sample(slot) for slot in slots], told))
@@ -307,12 +307,13 @@ def test_telegrams_and_whatever_comes_between_them_are_as_if_they_were_updates(s
                 continue
             keys, tells_more, time = step
             values = [f"{key}{number}" for key in keys]
-            more = [(slot_of(station, "Info"), f"x{number}")] * tells_more
+            others, more = (slot_of(station, "Info"),) * tells_more, [f"x{number}"] * tells_more
             places = station.places_of(tuple(METER[key] for key in keys))
             if quick:
-                tree.apply_telegram(station, places, values, more, time, 5010.0 + number)
+                tree.apply_telegram(station, places, values, others, more, time, 5010.0 + number)
             else:
-                updates = [Update(*given, time) for given in (*zip(places.slots, values, strict=True), *more)]
+                given = zip((*places.slots, *others), (*values, *more), strict=True)
+                updates = [Update(slot, value, time) for slot, value in given]
                 tree.apply(station, updates, 5010.0 + number)
         seen += [(station.row(slot).key, station.sample(slot), station.reading(slot)) for slot in station.slots()]
         results.append([*seen, station.last_values()])

@@ -139,7 +139,7 @@ class Rig:
                 await self._changed.wait()
 
     def tick(self) -> None:
-        for _ in self.stations.tick(self.now):
+        for _ in self.stations.tick():
             pass
         self.admission.show()
         self.certificates.turn()

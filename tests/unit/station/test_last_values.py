@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from ocpp.v16 import call
 
-from bridge.points.tree import Update
+from bridge.points.tree import Group, Update
 from bridge.station import last_values
 from tests.unit.station.rig import START, at
 
@@ -57,6 +57,21 @@ async def test_what_has_changed_is_stored_once(rig, stored):
         rig.now += 5
         await rig.last_values.flush(rig.now)
         assert stored == []
+
+
+async def test_a_group_that_cannot_be_told_costs_no_other_its_values(rig, stored, monkeypatch):
+    """D09"""
+    async with rig.station() as station:
+        await status(station, "x", 0)
+        tell = Group.last_values
+        monkeypatch.setattr(Group, "last_values", lambda group: 1 / 0 if group.path == "CP1" else tell(group))
+        rig.now += 5
+        await rig.last_values.flush(rig.now)
+        assert [r.value for r in stored if r.path == INFO] == ["x"]
+        await status(station, "y", 6)
+        stored.clear()
+        rig.last_values.flush_all()
+        assert [r.value for r in stored if r.path == INFO] == ["y"]
 
 
 async def test_a_mere_loss_of_the_connection_stores_nothing_again(rig, stored):
@@ -141,3 +156,25 @@ async def test_what_the_bridge_itself_keeps_is_not_stored(rig, stored):
         rig.last_values.flush_all()
     assert not [r.path for r in stored if ".Commands." in r.path or r.path.endswith("MessagesReceived")]
     assert "CP1.Info.Vendor" in {r.path for r in stored}
+
+
+async def test_what_is_counted_each_second_is_written_rarely_and_at_the_end(rig, stored):
+    """A thousand stations would be written every few seconds for nothing else."""
+    async with rig.station() as station:
+        await status(station, "x", 0)
+        rig.tick()
+        await rig.last_values.flush(rig.now)
+        stored.clear()
+        for flushes in range(2, last_values.RARELY + 1):
+            assert "CP1.State.LastMessage" not in {r.path for r in stored}
+            rig.now += 1
+            await station.call(call.StatusNotification(1, "NoError", "Charging", info=str(flushes)))
+            rig.tick()
+            await rig.last_values.flush(rig.now)
+        assert [r.value for r in stored if r.path == "CP1.State.LastMessage"] == [rig.now]
+        rig.now += 1
+        await station.call(call.StatusNotification(1, "NoError", "Available"))
+        rig.tick()
+        stored.clear()
+        rig.last_values.flush_all()
+        assert [r.value for r in stored if r.path == "CP1.State.LastMessage"] == [rig.now]

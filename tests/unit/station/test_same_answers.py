@@ -40,6 +40,28 @@ async def test_a_start_and_a_stop_that_come_again_after_a_restart_are_answered_a
         assert [await ask(socket, frame) for frame in frames] == before
 
 
+@pytest.mark.parametrize("named", [[], [STOP_16], [{**STOP_16, "meterStop": 12}]], ids=["alone", "same", "another"])
+async def test_a_stop_without_an_id_that_comes_again_is_answered_as_before(start, named):
+    """B08, B10: also after another one took its place, and when another transaction runs which it could mean."""
+    rig = await start(DECIDES.format("first"))
+    guessed = [2, "G", "StopTransaction", {**STOP_16, "transactionId": -1}]
+    async with rig.socket() as socket:
+        await ask(socket, [2, "b", "BootNotification", BOOT_16])
+        await ask(socket, [2, "S", "StartTransaction", START_16])
+        before = await ask(socket, guessed)
+        for number, stop in enumerate(named):
+            await ask(socket, [2, f"N{number}", "StopTransaction", stop])
+        await ask(socket, [2, "T", "StartTransaction", {**START_16, "timestamp": at(30), "meterStart": 5}])
+    await rig.stop()
+    rig = await start(DECIDES.format("second"))
+    async with rig.socket() as socket:
+        assert await ask(socket, guessed) == before
+        await ask(socket, [2, "h", "Heartbeat", {}])
+    assert before[2] == {"idTagInfo": {"status": "Accepted", "parentIdTag": "first"}}
+    assert [one.id for one in rig.store.load_open_transactions()] == [2]
+    assert rig.value("CP1.Connector1.Transaction.Id") == "2"
+
+
 @pytest.mark.parametrize("is_killed", [False, True])
 async def test_events_that_come_again_after_a_restart_are_answered_as_before(start, killed, is_killed):
     """B20, J24"""

@@ -210,6 +210,39 @@ async def test_no_secret_is_told_anywhere_and_the_recording_is_replayed(start, t
         assert sum(step.what == "sent" for step in steps) == len(COMMANDS[version])
 
 
+@pytest.mark.parametrize("secret", ["hush0123456789hush", 'a "quoted" \\ päss/word'])
+async def test_a_station_that_repeats_its_password_wherever_it_can_tells_nobody(start, tmp_path, secret):
+    """S05: in what it says unasked too, in any field, and in JSON within a text."""
+    with logged() as entries:
+        rig = await start()
+        async with rig.socket() as socket:
+            await ask(socket, [2, "boot", "BootNotification", STATION])
+            calling = asyncio.create_task(rig.call("CP1.Commands.ChangeConfiguration", "AuthorizationKey", secret))
+            await socket.send(json.dumps([3, (await next_call(socket))[1], {"status": "Accepted"}]))
+            await calling
+            fields = {"info": f"is {secret}", "vendorErrorCode": secret, "vendorId": secret}
+            said: list[Message] = [
+                ("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Available", **fields}),
+                ("BootNotification", {**STATION, "firmwareVersion": secret}),
+                ("SecurityEventNotification", {"type": secret, "timestamp": at(), "techInfo": secret}),
+                ("DataTransfer", {"vendorId": "V", "data": json.dumps({"was": secret})}),
+                ("DataTransfer", {"vendorId": "V", "data": json.dumps({"was": secret}, ensure_ascii=False)}),
+            ]
+            for number, (action, payload) in enumerate(said):
+                for is_ascii in (True, False):
+                    await socket.send(json.dumps([2, f"{number}{is_ascii}", action, payload], ensure_ascii=is_ascii))
+                    await socket.recv()
+            assert rig.value("CP1.Connector1.Status.Info") == "is ***"
+            assert rig.value("CP1.Connector1.Status.StateText") == "Available"
+        await rig.last_values.flush(rig.now)
+        await rig.stop()
+    parts = (secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1])
+    told = f"{rig.history}{rig.events}{entries}" + "".join(
+        file.read_bytes().decode("utf-8", "replace") for file in tmp_path.glob("bridge.db*")
+    )
+    assert [part for part in parts if part in told] == []
+
+
 async def test_who_calls_a_method_is_told_of_its_failure_without_the_secret(rig):
     async with rig.socket() as socket:
         await ask(socket, [2, "boot", "BootNotification", STATION])

@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 from ocpp.v16 import call
 
-from bridge.errors import StationOffline
+from bridge.errors import Refused, StationOffline
 from bridge.points.tree import Quality
+from bridge.points.values import to_json
+from bridge.store.rows import INTERRUPTED
 from bridge.store.store import Store
-from tests.unit.station.rig import SILENT, START, Rig
+from tests.unit.commands.actions_2 import ACTIONS
+from tests.unit.station.rig import SILENT, START, Rig, ask
+from tests.unit.station.test_store_trouble import BOOT_2, refused
+from tests.unit.station.test_version_2 import CONFIG, connected
 from tests.unit.store.helpers import settled
 
 CHANGE = "CP1.Commands.ChangeConfiguration"
@@ -52,6 +57,30 @@ async def test_a_setpoint_that_waits_when_the_bridge_ends_is_sent_when_its_stati
         rig.write("CP1.Commands.ClearCache.Execute", True)
         await rig.ended("CP1.Commands.ClearCache", 2)
         assert len(station.commands) == 3
+    await settled(rig.store)
+    assert list(rig.store.load_queued_commands()) == []
+
+
+async def test_a_setpoint_that_a_station_has_got_is_not_sent_again_however_soon_the_bridge_is_killed(rig, killed):
+    """D10: what was set meanwhile, by a call or at the station, must not go back."""
+    async with rig.station() as station:
+        station.answers["ChangeConfiguration"] = SILENT
+        rig.write(f"{CHANGE}.Request", '{"key": "MeterValueSampleInterval", "value": "10"}')
+        await station.command()
+        rig = await killed(rig)
+    assert rig.queue.held == {}
+    result = rig.values(f"{CHANGE}.Result", "StateText", "Error")
+    assert result == {"StateText": "Failed", "Error": INTERRUPTED}
+
+
+async def test_a_setpoint_goes_out_though_the_disk_cannot_note_it(rig, monkeypatch):
+    """D06"""
+    async with rig.station() as station:
+        await set_while_busy(rig, station, "10")
+        monkeypatch.setattr(rig.store, "send_command", refused)
+        await station._answer(station.silent["ClearCache"], {"status": "Accepted"})
+        assert (await rig.ended(CHANGE))["StateText"] == "Accepted"
+        assert [payload["value"] for _, payload in station.commands[1:]] == ["10"]
     await settled(rig.store)
     assert list(rig.store.load_queued_commands()) == []
 
@@ -105,6 +134,34 @@ async def test_a_setpoint_waits_until_its_station_may_be_sent_it(rig, start):
         assert [payload["value"] for _, payload in station.commands] == ["10"]
 
 
+async def test_nothing_overtakes_a_setpoint_that_its_station_may_not_be_sent_yet(start):
+    """B02: it has failed by then, and its operator sees it."""
+    rig = await start(ocpp=CONFIG)
+    async with rig.socket(subprotocols=["ocpp2.0.1"]) as socket:  # that answers no command
+        await ask(socket, [2, "b", "BootNotification", BOOT_2])
+        rig.write("CP1.Commands.ClearCache.Execute", True)
+        for action in ("SetChargingProfile", "SetVariables"):
+            rig.write(f"CP1.Commands.{action}.Request", to_json(ACTIONS["2.0.1"][action][0]))
+        rig.write("CP1.Config.RegistrationStatus", 1)
+        await asyncio.gather(*rig.context.background)
+        await rig.stop()
+    rig = await start(ocpp=CONFIG)
+    profile, variables = "CP1.Commands.SetChargingProfile.Result", "CP1.Commands.SetVariables.Result"
+    async with connected(rig) as station:
+        rig.tick()
+        assert rig.value(f"{profile}.StateText") == rig.value(f"{variables}.StateText") == "Queued"
+        with pytest.raises(Refused):
+            rig.write("CP1.Commands.Reset.Request", '{"type": "Immediate"}')
+        assert rig.value(f"{profile}.StateText") == "Queued"  # what is refused overtakes nothing
+        for action in ("SetVariables", "GetVariables"):
+            station.answers[action] = ACTIONS["2.0.1"][action][1]
+        rig.write("CP1.Commands.GetVariables.Request", to_json(ACTIONS["2.0.1"]["GetVariables"][0]))
+        await rig.ended("CP1.Commands.GetVariables")
+        assert [action for action, _ in station.commands] == ["SetVariables", "GetVariables"]
+        assert rig.value(f"{profile}.StateText") == "Failed"
+        assert "Pending" in rig.value(f"{profile}.Error")
+
+
 async def test_a_setpoint_of_a_station_that_speaks_another_version_now_or_is_removed_has_failed(rig, start):
     async with rig.station() as station, rig.station("CP2") as other:
         await set_while_busy(rig, station, "10")
@@ -151,3 +208,28 @@ async def test_parameters_stand_after_a_restart_as_they_were_written_but_for_sec
     rig = await start()
     async with rig.station():
         assert rig.value(f"{change}.Key") is None
+
+
+async def test_an_id_tag_that_was_sent_stays_in_no_note(rig, start):
+    """Until then it is needed; and no other parameter of its command stays either, which would mean something else."""
+    remote = "CP1.Commands.RemoteStartTransaction"
+
+    def noted() -> str:
+        with Store.peek(start.path) as reader:
+            return "".join(note for _, _, note in reader.notes())
+
+    async with rig.station() as station:
+        rig.write(f"{remote}.IdTag", "TAG-OF-ANNA")
+        rig.write(f"{remote}.ConnectorId", 1)
+        rig.write("CP1.Commands.Reset.Type", "Soft")
+        await settled(rig.store)
+        assert "TAG-OF-ANNA" in noted()
+        rig.write(f"{remote}.Execute", True)
+        await station.command()
+        rig.write("CP1.Commands.Reset.Execute", True)
+        await settled(rig.store)
+        assert "TAG-OF-ANNA" not in noted()
+    await rig.stop()
+    rig = await start()
+    assert rig.values(remote, "IdTag", "ConnectorId") == {"IdTag": None, "ConnectorId": None}
+    assert rig.value("CP1.Commands.Reset.Type") == "Soft"

@@ -102,6 +102,45 @@ def test_no_more_is_remembered_than_may_be(clock, monkeypatch):
     assert len(guesser) <= 50
 
 
+def test_nobody_has_so_many_glances_that_guessing_gets_far(clock):
+    """J12"""
+    guesser = Throttle(clock)
+    seen = 0
+    for _ in range(10_000):  # in ten seconds
+        clock.now += 0.001
+        seen += guesser.glance("10.0.0.1", "CP1")
+    assert seen <= throttle.GLANCES + 10 * throttle.GLANCES_EACH_SECOND
+    assert guesser.glance("10.0.0.1", "CP2")
+    assert guesser.glance("10.0.0.2", "CP1")
+
+
+def test_one_name_after_the_other_has_no_more_glances_either(clock):
+    """J12"""
+    guesser = Throttle(clock)
+    assert sum(guesser.glance("10.0.0.1", f"CP{number}") for number in range(5_000)) == throttle.GLANCES_OF_ADDRESS
+
+
+def test_the_true_station_gets_its_glance_soon_however_fast_somebody_guesses_beside_it(clock):
+    """J12: from the same address, five hundred times a second; it tries once in ten."""
+    guesser = Throttle(clock)
+    for _ in range(100):
+        for _ in range(4_999):
+            clock.now += 0.002
+            guesser.glance("10.0.0.1", "CP1")
+        clock.now += 0.0021  # as it happens
+        if guesser.glance("10.0.0.1", "CP1"):
+            return
+    pytest.fail("it is locked out")
+
+
+def test_stations_whose_passwords_are_right_use_up_no_glances(clock):
+    """A whole depot may come back from behind one router."""
+    gate = Throttle(clock)
+    for number in range(5_000):
+        assert gate.glance("10.0.0.1", f"CP{number}")
+        gate.passed("10.0.0.1", f"CP{number}")
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [

@@ -11,8 +11,9 @@ import pytest
 
 from bridge.errors import StoreError
 from bridge.store import Store
-from bridge.store.backup import GAP
-from tests.unit.store.helpers import start, station
+from bridge.store.backup import GAP, RESTORED
+from bridge.store.records import CommandRecord
+from tests.unit.store.helpers import settled, start, station
 
 
 async def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_and_can_be_restored(
@@ -55,6 +56,21 @@ async def test_a_restored_backup_gives_no_id_that_was_given_after_it(store: Stor
     number = (await restored.start_transaction(start(200)))[0]
     await restored.close()
     assert max(given) < number == before + GAP + 1
+
+
+async def test_a_restored_backup_sends_no_setpoint_that_waited_then(store: Store, path: Path, tmp_path: Path) -> None:
+    """D10, D13: it has been sent since, and perhaps another one after it."""
+    record = CommandRecord(
+        station="CP1", connector=None, action="SetVariables", user="op", payload={}, requested=1.0, number=1, kept=True
+    )
+    store.log_command(record)
+    await settled(store)
+    Store.back_up(path, tmp_path / "copy.db")
+    restored = Store.open(tmp_path / "copy.db")
+    assert list(restored.load_queued_commands()) == []
+    assert [(one.state, one.error) for one in restored.load_last_commands()] == [("Failed", RESTORED)]
+    restored.close_sync()
+    assert len(list(store.load_queued_commands())) == 1
 
 
 async def test_a_backup_is_one_file_that_nobody_else_may_read(store: Store, path: Path, tmp_path: Path) -> None:

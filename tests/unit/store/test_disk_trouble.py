@@ -1,6 +1,7 @@
 """A disk that is full, fails, or is slow: nothing is falsely acknowledged, and it passes."""
 
 import asyncio
+import gc
 import resource
 import sqlite3
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from bridge.errors import StoreError
 from bridge.store import GroupRecord, Store, writer
-from tests.unit.store.helpers import settled, start, stop, until
+from tests.unit.store.helpers import settled, start, station, stop, until
 
 
 def value(number: int) -> GroupRecord:
@@ -194,6 +195,49 @@ async def test_closing_writes_what_waits(store, reopen):
     await closing_down
     assert len(await asyncio.gather(*waiting)) == 20
     assert len(reopen().load_open_transactions()) == 20
+
+
+async def test_a_transaction_brings_its_station_though_that_was_just_refused_by_the_disk(path, rows):
+    """D01, D07: a restart shows it at no station otherwise."""
+    store = Store.open(path, flush_interval=60.0)
+    store.put_station_soon(station(id="CP001", name="CP001"))
+    with store._writer._wake:
+        store._writer._next_flush = 0.0  # the station is in hand with what comes next
+    with failing_disk(path):
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        with slow_disk(store):
+            store._writer.submit(lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+            starting = asyncio.ensure_future(store.start_transaction(start(1)))
+            await asyncio.sleep(0)
+        assert (await starting)[0] == 1
+    assert rows("SELECT id FROM stations") == [("CP001",)]
+    await until(lambda: store.queue_length == 1)  # it was not written by itself
+    await store.close()
+
+
+async def test_writes_that_fail_leave_no_rings(store, path):
+    """L04: nobody looks for rings, so a disk that is full for a week would fill the memory."""
+    await store.start_transaction(start(0))
+    gc.collect()
+    gc.disable()
+    try:
+        with failing_disk(path):
+            for number in range(1, 4):
+                answers = await asyncio.gather(
+                    *(store.start_transaction(start(10 * number + one)) for one in range(number)),
+                    return_exceptions=True,
+                )
+                assert all(isinstance(answer, StoreError) for answer in answers)
+                del answers
+        await settled(store)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found = [type(thing).__name__ for thing in gc.garbage if type(thing).__name__ in ("_Job", "frame", "traceback")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert found == []
 
 
 @pytest.mark.parametrize("replaced", [False, True])

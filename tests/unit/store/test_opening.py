@@ -178,6 +178,21 @@ def test_second_process_is_refused_until_the_first_ends(path):
     Store.open(path).close_sync()
 
 
+def test_a_store_has_one_bridge_by_whatever_name_it_is_opened(path, tmp_path):
+    """D11"""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "link.db").symlink_to(path)
+    store = Store.open(path)
+    with pytest.raises(StoreError, match="another bridge"):
+        Store.open(other / "link.db")
+    store.close_sync()
+    store = Store.open(other / "link.db")
+    with pytest.raises(StoreError, match="another bridge"):
+        Store.open(path)
+    store.close_sync()
+
+
 async def test_commits_are_synced_and_only_the_bridge_checkpoints(store, path):
     """D03, D12: no test here can cut the power, nor meet SQLite's bug with two checkpointers."""
 

@@ -75,7 +75,10 @@ async def test_running_bridge_sees_what_another_process_edits(store, path):
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", EDIT, path, stdout=PIPE, cwd=ROOT)
     printed, _ = await process.communicate()
     assert printed.split() == [b"True", b"False"]
-    assert list((await until(store.poll_external)).values()) == ["Accepted"]
+    edits = await until(store.poll_external)
+    assert list(edits.values()) == ["Accepted"]
+    assert store.poll_external() == edits  # until they have been taken
+    store.settle_edits(edits)
     assert store.poll_external() is None
     assert store.login("later").hash == "$argon2id$x"
 
@@ -114,6 +117,21 @@ async def test_registration_that_failed_to_be_written_is_written_next_time(store
         await store.put_station(station(registration="Accepted", heartbeat_interval=10**30))
     await store.put_station(station(registration="Accepted"))
     assert [one.registration for one in store.stations()] == ["Accepted"]
+
+
+async def test_a_decision_that_failed_to_be_written_is_neither_undone_by_an_edit_nor_lost_when_its_station_is_put(
+    store, path
+):
+    await store.put_station(station(registration="Pending"))
+    await store.put_station(station(id="B", name="B"))
+    with pytest.raises(StoreError):
+        await store.put_station(station(registration="Accepted", heartbeat_interval=10**30))
+    with Store.edit(path) as editor:
+        editor.set_registration("B", "Rejected")
+    assert await until(store.poll_external) == {"B": "Rejected"}
+    store.put_station_soon(station(registration="Accepted"))
+    await store.put_station(station(registration="Accepted"))
+    assert {one.id: one.registration for one in store.stations()} == {"B": "Rejected", "CP/001": "Accepted"}
 
 
 async def test_passwords_are_set_and_replaced(store, reopen):

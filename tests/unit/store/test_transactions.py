@@ -136,6 +136,22 @@ async def test_a_stop_that_names_its_transaction_takes_the_place_of_a_guess(stor
     assert rows(ORPHANS) == [("-1", 300.0)]
 
 
+@pytest.mark.parametrize("stops", [[], [300.0], [5000.0]], ids=["alone", "the same by its id", "another by its id"])
+@pytest.mark.parametrize("seems", [0, 2])
+async def test_a_guessed_stop_that_comes_again_is_what_it_was_before(store, rows, stops, seems):
+    """B08, B10: whatever it may seem to mean by now, such as a transaction that has begun since."""
+    await store.start_transaction(start())
+    await store.stop_transaction(stop(1, meter_stop=300.0, named="-1"))
+    await store.answer_stop(1, ACCEPTED)
+    for meter in stops:
+        await store.stop_transaction(stop(1, meter_stop=meter))
+    await store.start_transaction(start(2, start_time=1_700_003_000.0))
+    again = await store.stop_transaction(stop(seems, meter_stop=300.0, named="-1"))
+    assert (again.id, again.stop_authorization) == (1, ACCEPTED)
+    assert [one.id for one in store.load_open_transactions()] == [2]
+    assert rows(ORPHANS) == [("-1", 300.0)] * len(stops)
+
+
 async def test_a_transaction_that_the_next_one_at_its_connector_has_overtaken_is_lost(store):
     """B07: and no other; its stop is taken all the same."""
     for number, changes in enumerate([{}, {"connector": "Connector2"}, {"station": "CP002"}, {}, {"start_time": 1.0}]):

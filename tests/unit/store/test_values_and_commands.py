@@ -1,12 +1,13 @@
 """What nobody waits for: last values and the commands' log."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from bridge.store import CommandEnd, CommandRecord, GroupRecord, Reader, Store, ValueRecord
 from bridge.store.behind import Behind
-from bridge.store.rows import COMMAND, COMMAND_END, INTERRUPTED, STATION, VALUE
+from bridge.store.rows import COMMAND, COMMAND_END, INTERRUPTED, QUEUED, STATION, VALUE
 from tests.unit.store.helpers import settled
 
 
@@ -116,6 +117,22 @@ async def test_command_in_flight_when_the_bridge_stopped_has_failed_after_it(sto
     assert again.log_command(COMMAND_RECORD) == flying + 1
 
 
+KEPT = replace(COMMAND_RECORD, action="SetVariables", kept=True)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["on disk", "not on disk yet"])
+async def test_a_command_that_is_kept_waits_after_a_restart_until_it_is_about_to_go(store, rows, reopen, waits):
+    """D10."""
+    first, second = store.log_command(KEPT), store.log_command(KEPT)
+    if not waits:
+        await settled(store)
+    await store.send_command(first)
+    await settled(store)
+    await store.close()
+    assert [handle for handle, _ in reopen().load_queued_commands()] == [second]
+    assert rows("SELECT id, state, error FROM commands") == [(first, "Failed", INTERRUPTED), (second, QUEUED, None)]
+
+
 def keys(chunk) -> list[tuple[str, list[object]]]:
     return [(kind.name, [key for key, _ in items]) for kind, items in chunk]
 
@@ -153,3 +170,16 @@ def test_restored_records_come_first_again_but_not_over_newer_ones():
     behind.put(VALUE, [("b", 2)])
     behind.restore(taken)
     assert behind.take(9, prompt_only=False) == [(VALUE, [("a", 1), ("c", 1), ("b", 2)])]
+
+
+def test_what_was_discarded_while_it_was_being_written_does_not_come_back():
+    behind = Behind(limit=9)
+    behind.put(STATION, [("a", 1), ("b", 1)])
+    taken = behind.take(2, prompt_only=False)
+    behind.discard(STATION, "a")
+    behind.restore(taken)
+    taken = behind.take(9, prompt_only=False)
+    assert taken == [(STATION, [("b", 1)])]
+    behind.put(STATION, [("a", 2)])  # it has come again
+    behind.restore(taken)
+    assert behind.take(9, prompt_only=False) == [(STATION, [("b", 1), ("a", 2)])]
