@@ -9,9 +9,12 @@ Libraries that log through the standard library come out the same way, from warn
 import contextlib
 import json
 import logging
+import math
 import re
 import select
 import sys
+import threading
+import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Literal, TextIO, cast
 
@@ -30,7 +33,9 @@ _PLAIN = re.compile(r"[\w.,:;/@%+<>\[\](){}*#-]+", re.ASCII)
 PIECE = 1_000
 """Characters that a pipe which takes anything takes without a wait (PIPE_BUF is 4,096 bytes)."""
 PATIENCE = 100
-"""ms that the reader of the log is waited for, once; after that a line that it cannot take is lost."""
+"""ms that the reader of the log is waited for. A line that it cannot take then is lost."""
+PATIENT_EVERY = 10.0
+"""s until there may be another such wait: a slow reader would hold up all stations with each line that it takes."""
 
 
 class _Output:
@@ -43,8 +48,16 @@ class _Output:
         self._note = note
         self._lost = 0
         self._is_whole = True  # the last line
+        self._next_wait = -math.inf
+        # Other threads write too, libraries past structlog's lock, and long lines are several pieces. Reentrant: what
+        # the garbage collector ends in the midst of a line may have something to say.
+        self._turn = threading.RLock()
 
     def write(self, text: str) -> None:
+        with self._turn:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
         text = text if self._is_whole else f"\n{text}"
         for start in range(0, len(text), PIECE):
             if not self._takes_more():
@@ -56,7 +69,7 @@ class _Output:
                 self._file.flush()
         lost, self._lost, self._is_whole = self._lost, 0, True
         if lost:
-            self.write(self._note(lost))
+            self._write(self._note(lost))
 
     def flush(self) -> None:
         """Nothing waits."""
@@ -65,9 +78,16 @@ class _Output:
         try:
             waiting = select.poll()
             waiting.register(self._file.fileno(), select.POLLOUT)
-            return bool(waiting.poll(0 if self._lost else PATIENCE))
+            return bool(waiting.poll(0) or (self._may_wait() and waiting.poll(PATIENCE)))
         except (AttributeError, OSError, ValueError):  # there is no such call, or it is no file
             return True
+
+    def _may_wait(self) -> bool:
+        now = time.monotonic()
+        if now < self._next_wait:
+            return False
+        self._next_wait = now + PATIENT_EVERY
+        return True
 
 
 def configure(level: Level = "info", style: Format = "auto", file: TextIO | None = None) -> None:

@@ -30,20 +30,22 @@ class Prepared:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._spent: set[tuple[str, str]] = set()  # group's path and command's folder
+        self._spent: set[tuple[str, str]] = set()  # group's path and parameter's key
 
-    def written(self, group: Group, folder: str, is_hidden: Hidden) -> None:
-        """A parameter of a command in this folder has been written."""
-        self._spent.discard((group.path, folder))
+    def written(self, group: Group, row: Row, is_hidden: Hidden) -> None:
+        """A parameter of a command has been written. With a new id tag its others are kept again, but for old tags."""
+        if row.personal:
+            others = (other for other in _parameters(group, row.folder) if not other.personal)
+            self._spent.difference_update((group.path, kept.key) for kept in (row, *others))
         self._keep(group, is_hidden)
 
     def sent(self, group: Group, folder: str, is_hidden: Hidden) -> None:
         """The command has been sent with its parameters. With an id tag among them none is kept any more: a command
         that wants one is refused without it.
         """
-        rows = (group.row(slot) for slot in group.slots())
-        if any(row.folder == folder and row.personal and _is_parameter(row) and group.value(row.key) for row in rows):
-            self._spent.add((group.path, folder))
+        rows = list(_parameters(group, folder))
+        if any(row.personal and group.value(row.key) for row in rows):
+            self._spent.update((group.path, row.key) for row in rows)
             self._keep(group, is_hidden)
 
     def _keep(self, group: Group, is_hidden: Hidden) -> None:
@@ -56,7 +58,7 @@ class Prepared:
             connector = "" if group is station else group.path.rpartition(".")[2]
             for slot in group.slots():
                 row, sample = group.row(slot), group.sample(slot)
-                if not _is_parameter(row) or (group.path, row.folder) in self._spent:
+                if not _is_parameter(row) or (group.path, row.key) in self._spent:
                     continue
                 if sample.value is not None and not is_hidden(group, row.key):
                     yield connector, row.key, sample.value, sample.server_time
@@ -76,6 +78,11 @@ class Prepared:
                 slot = None if group is None else group.slot(key)
                 if group is not None and slot is not None and _fits(group.row(slot), value):
                     tree.restore(group, slot, Sample(value, Quality.GOOD, time, time))
+
+
+def _parameters(group: Group, folder: str) -> Iterator[Row]:
+    rows = (group.row(slot) for slot in group.slots())
+    return (row for row in rows if row.folder == folder and _is_parameter(row))
 
 
 def _is_parameter(row: Row) -> bool:

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 
+from bridge.ocpp.schemas import resolved
 from bridge.ocpp.secrets import MASK, PEM, Hides, masked
 
 SHORTEST = 4
 """Characters: what is shorter stands in too many texts by chance."""
-_OF_OCPP = re.compile(r"[A-Z][A-Za-z]*([.-][A-Za-z]+)*")
-"""What its enumerations consist of, such as SuspendedEV."""
+MOST = 16
+"""Secrets that are remembered of those that a station was sent."""
+_HEX = re.compile(r"[0-9A-Fa-f]+")
 LONG = 8
 """Characters: in what a station says unasked a shorter one may stand by chance, as a PIN in a token or a register."""
 
@@ -30,17 +32,37 @@ def secrets_in(payload: Mapping[str, Any], hides: Hides) -> frozenset[str]:
     return frozenset(found for found in _hidden(payload, masked(payload, hides)) if len(found) >= SHORTEST)
 
 
-def spellings(secrets: Collection[str]) -> tuple[str, ...]:
-    """The secrets as they may stand in a frame, also in JSON within a text of it, the longest first.
+class Sent:
+    """The secrets that a station was sent last, over whatever connection: it may repeat them after a reconnect too.
 
-    Not those that are short, or might be a word of OCPP: what a station says has to keep its meaning.
+    `spelled`: those that are looked for in what it says unasked, as they may stand in a text.
     """
+
+    def __init__(self) -> None:
+        self.all: frozenset[str] = frozenset()
+        self.spelled: tuple[str, ...] = ()
+        self._latest: dict[str, None] = {}
+
+    def add(self, secrets: Collection[str]) -> None:
+        """It is sent these."""
+        for secret in secrets:
+            self._latest.pop(secret, None)
+            self._latest[secret] = None
+        for secret in list(self._latest)[: -max(MOST, len(secrets))]:
+            del self._latest[secret]
+        self.all, self.spelled = frozenset(self._latest), _spellings(self._latest)
+
+
+def _spellings(secrets: Collection[str]) -> tuple[str, ...]:
+    """The secrets as they may stand in a text, also in JSON within it, the longest first. Not those that are short."""
     found = set[str]()
     for secret in secrets:
-        if len(secret) >= LONG and not _OF_OCPP.fullmatch(secret):
+        if len(secret) < LONG:
+            continue
+        for case in {secret, secret.upper(), secret.lower()} if _HEX.fullmatch(secret) else {secret}:
             for is_ascii in (True, False):
-                once = json.dumps(secret, ensure_ascii=is_ascii)[1:-1]
-                found |= {once, once.replace("/", "\\/"), json.dumps(once, ensure_ascii=is_ascii)[1:-1]}
+                once = json.dumps(case, ensure_ascii=is_ascii)[1:-1]
+                found |= {case, once, once.replace("/", "\\/"), json.dumps(once, ensure_ascii=is_ascii)[1:-1]}
     return tuple(sorted(found, key=len, reverse=True))
 
 
@@ -56,6 +78,28 @@ def without(node: Any, secrets: Collection[str]) -> Any:
         return [without(child, secrets) for child in node]
     if isinstance(node, int | float) and not isinstance(node, bool):
         return MASK if str(node) in secrets else node
+    return node
+
+
+def text_without(text: str, spelled: Collection[str]) -> str:
+    """A text in which there may be a station's words, with *** for each of `Sent.spelled`."""
+    for secret in spelled:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def texts_without(node: Any, spelled: Collection[str], schema: Mapping[str, Any], part: dict[str, Any]) -> Any:
+    """The same of the texts of a CALL's payload: not of names, numbers, enumerations and times, which keep their
+    meaning. `part` is what the action's `schema` says of the node.
+    """
+    part = resolved(schema, part)
+    if isinstance(node, str):
+        return node if "enum" in part or part.get("format") == "date-time" else text_without(node, spelled)
+    if isinstance(node, Mapping):
+        parts = part.get("properties", {})
+        return {name: texts_without(child, spelled, schema, parts.get(name, {})) for name, child in node.items()}
+    if isinstance(node, list):
+        return [texts_without(child, spelled, schema, part.get("items", {})) for child in node]
     return node
 
 

@@ -39,13 +39,15 @@ class Outbox:
         self._writes: list[tuple[asyncio.Transport, bytes]] = []
         self._after: list[tuple[Callable[..., None], tuple[object, ...]]] = []
         self._ended = 0.0  # the last turn in which something was sent
+        self._sent = 0  # messages, in this turn
         self._first: deque[int] = deque(maxlen=REMEMBERED)  # ids of whom the last turns sent something first
 
     def write(self, transport: asyncio.Transport, data: bytes) -> None:
         """Has the data written in its turn."""
         writes = self._writes
-        if not writes and not self._after:
+        if not self._sent:
             asyncio.get_running_loop().call_soon(self._end)
+        self._sent += 1
         writes.append((transport, data))
         if len(writes) >= TOGETHER:
             self.flush()
@@ -59,13 +61,14 @@ class Outbox:
 
     def _end(self) -> None:
         """The end of a turn in which something was to be sent."""
-        writes, before = self._writes, self._ended
+        before, writes = self._ended, self._writes
+        sent, self._sent = self._sent, 0
         self.flush()
         self._ended = time.monotonic()
-        if not writes:
+        if sent > FEW or not writes:
             return
         first = id(writes[0][0])
-        if len(writes) <= FEW and self._ended - before < REST and first not in self._first:
+        if self._ended - before < REST and first not in self._first:
             self._rest(REST)
             self._ended += REST
         self._first.append(first)

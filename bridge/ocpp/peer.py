@@ -290,7 +290,7 @@ class Peer:
             return None
         if message_id in self._open or hash(message_id) & HASH in self._answered or len(self._open) >= MAX_OPEN:
             return None
-        plain = text.startswith(f'{message_id}"', ID)  # without an escape
+        plain = text.startswith(f'[2,"{message_id}"')  # without an escape
         empty = f'[3,"{message_id}",{{}}]' if plain else encode_result(message_id, {})
         return ReceivedQuick(message_id, action, payload, text, empty)
 

@@ -30,8 +30,11 @@ class Owner(Protocol):
     def eof_received(self) -> object:
         """Nothing more comes."""
 
+    def lost_line(self, error: OSError) -> None:
+        """It cannot be read."""
+
     def broken(self, error: Exception) -> None:
-        """It cannot be read, or what came could not be taken."""
+        """What came could not be taken."""
 
 
 class Sockets:
@@ -104,13 +107,18 @@ class Sockets:
     def _read_one(self, file: int, owner: Owner) -> None:
         try:
             data = os.read(file, MOST)
+        except BlockingIOError:  # what was there has gone
+            return
+        except OSError as error:
+            self.remove(file, owner)
+            owner.lost_line(error)
+            return
+        try:
             if data:
                 owner.take(data)
             else:
                 self.remove(file, owner)
                 owner.eof_received()
-        except BlockingIOError:  # what was there has gone
-            pass
         except Exception as error:  # noqa: BLE001 - the others are read all the same
             self.remove(file, owner)
             owner.broken(error)

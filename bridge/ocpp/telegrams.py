@@ -2,24 +2,25 @@
 
 A meter reports the same measurands each time, so that two of its messages differ in their numbers alone. One that is
 like an earlier one, which was decoded and checked (`typed`), is therefore as good as that one; what its values are
-stands at the same places, counted from its end.
+stands between the same texts, and mostly at the same places, counted from its end.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from bridge.ocpp.frames import CALL
 from bridge.ocpp.typed import CallDecoder, moment
 
-MAX_SHAPES = 1_000  # kinds of telegrams that are remembered; a fleet has some dozens
-MAX_FORMS = 2_000  # that are remembered; a kind has several, as its numbers have more or fewer digits
-MAX_ALIKE = 4  # of them with the same length, so that what is like none costs no more than these
+MAX_SHAPES = 500  # kinds of telegrams that are remembered; a fleet has some dozens
 MAX_SAMPLES = 100  # of a telegram that is remembered: 22 measurands, of three phases where there are any
-MAX_TEXT = 32_000  # characters of a message of which that is remembered which others may be like
+MAX_TEXT = 16_000  # characters of a message of which that is remembered which others may be like
+MAX_CUTS = 50_000  # pieces that forms have in all: a kind has several, as its numbers have more or fewer digits
+MAX_ALIKE = 4  # forms of the same length, so that what is like none costs no more than these
+MISSES, WORTH, RESTS = 1_000, 4, 20_000  # after so many, unless there were as many hits for each, none for a while
 
 # No text has an escape in it, so that every quote begins or ends one.
 _TEXT = r'[^"\\\x00-\x1f]'
@@ -36,6 +37,7 @@ _ARRAY = '"meterValue":'
 _END = "}]}]}]"
 #: a NamedTuple's own constructor is a Python function and costs three times as much
 _new = tuple.__new__
+Known = TypeVar("Known")
 _kind_of = attrgetter("measurand", "phase", "location", "unit", "format")
 _BEFORE_TIME = len('[{"timestamp":"')
 
@@ -64,43 +66,64 @@ class Telegram(NamedTuple):
     raw: str
 
 
+class Shape(NamedTuple):
+    """What is the same in telegrams that are alike. between: what stands before, between and behind their values."""
+
+    kinds: Kinds
+    between: tuple[str, ...]
+
+
 class Form(NamedTuple):
-    """How the text of a telegram is laid out behind its head. cut: its pieces, values and what stands between them;
-    between: those pieces that are always the same.
+    """How the text of a telegram is laid out behind its head. cut: its pieces, by turns what is the same in all that
+    are alike and values, each with as many characters.
     """
 
     cut: Callable[[str], tuple[str, ...]]
-    between: tuple[str, ...]
-    kinds: Kinds
+    shape: Shape
 
 
 class Forms:
-    """Those that are known, by the length of what stands behind the head."""
+    """Those that are known, by the length of what stands behind the head. `hits` counts what they were of use for:
+    where values have now more and now fewer digits, there are too many forms to find the right one.
+    """
 
     def __init__(self) -> None:
         self.alike: dict[int, tuple[Form, ...]] = {}
-        self._missed = 0  # since they were forgotten
+        self.hits = 0
+        self._misses = self._resting = self._cuts = 0
 
-    def learn(self, text: str, length: int, kinds: Kinds) -> None:
-        """Takes note of a telegram's form, unless it is an odd one. length: of what stands behind its head."""
-        if "\\" in text or not text.endswith(_END) or len(text) > MAX_TEXT:
+    def learn(self, length: int, shape: Shape, texts: Sequence[str]) -> None:
+        """Takes note of the form of a telegram that was like none. length: of what stands behind its head."""
+        if self._resting:
+            self._resting -= 1
             return
-        values = [found.span(1) for found in _VALUE.finditer(text, len(text) - length)]
-        if len(values) != len(kinds):  # a key that comes twice makes more values than samples, or a second array
+        self._misses += 1
+        if self._misses >= MISSES:
+            few = self.hits < WORTH * self._misses
+            self._resting = RESTS if few else 0
+            self.hits = self._misses = 0
+            self._forget()
             return
-        self._missed += 1
-        if self._missed > MAX_FORMS:  # stations come and go: what was learned first is not what is always needed
-            self.alike.clear()
-            self._missed = 0
+        cuts = 2 * len(texts) + 1
+        if self._cuts + cuts > MAX_CUTS:
+            self._forget()
         alike = self.alike.get(length, ())
         if len(alike) < MAX_ALIKE:
-            self.alike[length] = (*alike, _form(text, length, values, kinds))
+            self._cuts += cuts
+            self.alike[length] = (*alike, Form(_cut(length, shape, texts), shape))
+
+    def _forget(self) -> None:
+        """Stations come and go: what was learned first is not what is always needed."""
+        self.alike.clear()
+        self._cuts = 0
 
 
-def _form(text: str, length: int, values: Iterable[tuple[int, int]], kinds: Kinds) -> Form:
-    edges = [-length, *(edge - len(text) for span in values for edge in span)]
-    cut = itemgetter(*map(slice, edges, [*edges[1:], None]))
-    return Form(cut, cut(text)[::2], kinds)
+def _cut(length: int, shape: Shape, texts: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    edges = [-length]
+    for between, value in zip(shape.between, texts, strict=False):
+        edges.append(edges[-1] + len(between))
+        edges.append(edges[-1] + len(value))
+    return itemgetter(*map(slice, edges, [*edges[1:], None]))
 
 
 def telegram_decoder(decode: CallDecoder) -> CallDecoder:
@@ -110,7 +133,7 @@ def telegram_decoder(decode: CallDecoder) -> CallDecoder:
     behind them, or a value that is no plain number.
     """
     forms = Forms()
-    alike = forms.alike
+    shapes: dict[tuple[str, ...], Shape] = {}
     known: dict[tuple[Any, ...], Kinds] = {}
 
     def telegram(text: str) -> tuple[int, str, str, Telegram]:
@@ -120,15 +143,32 @@ def telegram_decoder(decode: CallDecoder) -> CallDecoder:
         if head is None:
             return _decoded(decode(text), text, known)
         length = len(text) - head.end()
-        for cut, between, kinds in alike.get(length, ()):
+        for cut, shape in forms.alike.get(length, ()):
             pieces = cut(text)
-            if pieces[::2] == between:
-                return _like(kinds, head, pieces[1::2], text)
-        call = _decoded(decode(text), text, known)
-        forms.learn(text, length, call[3].kinds)
-        return call
+            if pieces[::2] == shape.between:
+                forms.hits += 1
+                return _like(shape.kinds, head, pieces[1::2], text)
+        parts = _VALUE.split(text[-length:])
+        found = shapes.get(words := tuple(parts[::2]))
+        if found is None:
+            call = _decoded(decode(text), text, known)
+            kinds = call[3].kinds
+            # A key that comes twice makes more values than samples, or a second array.
+            as_many = len(kinds) == len(parts) // 2
+            if as_many and "\\" not in text and text.endswith(_END) and len(text) <= MAX_TEXT:
+                _bound(shapes)[words] = Shape(kinds, _between(words))
+            return call
+        texts = tuple(parts[1::2])
+        forms.learn(length, found, texts)
+        return _like(found.kinds, head, texts, text)
 
     return telegram
+
+
+def _between(words: Sequence[str]) -> tuple[str, ...]:
+    """What _VALUE has split, with what it takes away around the values."""
+    last = len(words) - 1
+    return tuple('"' * (at > 0) + each + '"value":"' * (at < last) for at, each in enumerate(words))
 
 
 def _like(kinds: Kinds, head: re.Match[str], texts: tuple[str, ...], text: str) -> tuple[int, str, str, Telegram]:
@@ -162,9 +202,7 @@ def _decoded(
     plain = tuple(map(_kind_of, samples))
     kinds = known.get(plain)
     if kinds is None:
-        if len(known) >= MAX_SHAPES:
-            known.clear()
-        kinds = known[plain] = Kinds(plain)
+        kinds = _bound(known)[plain] = Kinds(plain)
     number = None if payload.transactionId is msgspec.UNSET else payload.transactionId
     raw = text[array + len(_ARRAY) : -2]
     return (
@@ -173,3 +211,9 @@ def _decoded(
         action,
         Telegram(payload.connectorId, number, float(meter_value.timestamp), kinds, texts, raw),
     )
+
+
+def _bound(found: dict[Any, Known]) -> dict[Any, Known]:
+    if len(found) >= MAX_SHAPES:
+        found.clear()
+    return found

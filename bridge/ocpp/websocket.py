@@ -303,14 +303,17 @@ class Connection(asyncio.Protocol):
             self._room -= len(data)
             self._feed(data) if self._room >= 0 else self._refuse_flood()
             return
-        if self._held or self._slow is not None or self._turns.is_full():
+        if self._turns.is_full():
             self._keep(data)
         else:
             self.take(data)
 
     def take(self, data: bytes) -> None:
-        """What has been read of an open connection that nothing has to wait of."""
+        """What has been read of an open connection."""
         self._heard = True
+        if self._held or self._slow is not None:
+            self._keep(data)
+            return
         payload = whole_text(data, self._max_size) if self._direct else None
         if payload is not None:
             self._allowed -= 1
@@ -433,12 +436,16 @@ class Connection(asyncio.Protocol):
             else:
                 self._turns.ends.later(self._transport.close)
 
-    def broken(self, error: Exception) -> None:
-        """Its socket cannot be read, or what came could not be taken."""
+    def lost_line(self, error: OSError) -> None:
+        """Its socket cannot be read."""
         self._error = error
-        if not isinstance(error, OSError):
-            told = {"message": "a message could not be taken", "exception": error, "protocol": self}
-            asyncio.get_running_loop().call_exception_handler(told)
+        self._transport.abort()
+
+    def broken(self, error: Exception) -> None:
+        """What came could not be taken."""
+        self._error = error
+        told = {"message": "a message could not be taken", "exception": error, "protocol": self}
+        asyncio.get_running_loop().call_exception_handler(told)
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -512,14 +519,13 @@ class Connection(asyncio.Protocol):
         self._reader = self._listener.opened(self)
         self._direct = is_between_messages(self._protocol)
         self._pings.add(self)
-        if (
-            self._sockets.is_possible and self.tls is None
-        ):  # the transport has stopped to read, and does not begin again
+        if self._sockets.is_possible and self.tls is None:  # the transport reads no more, and never begins again
             self._file = self._transport.get_extra_info("socket").fileno()
-        self._read_on()
         early, self._early = self._early, b""
         if early:
-            self.data_received(early)
+            self.data_received(early)  # before what comes after it
+        if not self._transport.is_closing():
+            self._read_on()
 
     def _choose(self, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         return self._listener.choose(self, offered)

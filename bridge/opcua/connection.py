@@ -8,6 +8,7 @@ import structlog
 from asyncua import ua
 from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
 
+from bridge.opcua import memory
 from bridge.opcua.chunks import FRAME
 from bridge.opcua.crowd import find_out_if_dead, first_to_go
 from bridge.opcua.processor import Processor
@@ -20,6 +21,7 @@ MAX_WAITING = 262_144  # bytes of requests that may wait before no more are read
 TURN = 0.005  # s, that a client with many requests keeps the others waiting at a time
 PATIENCE = 60.0  # s, after which a client that reads nothing is disconnected
 LEAVING = 2.0  # s, in which a client may read what is left for it when the server stops
+UNFINISHED = 30.0  # s, in which a message becomes whole, or longer by memory.LARGE at least
 WITHOUT_SESSION = 30.0  # s, until a connection is closed that has no session, or has none any more
 
 
@@ -38,6 +40,8 @@ class Protocol(OPCUAProtocol):
         self._is_full = False
         self._give_up: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None
+        self._unfinished: asyncio.TimerHandle | None = None
+        self._had = 0  # bytes of a message that is not complete, when it was looked at last
         self._was_unused = True  # when it was looked at last
         self._loop = asyncio.get_running_loop()
         address = transport.get_extra_info("peername")
@@ -51,6 +55,7 @@ class Protocol(OPCUAProtocol):
             self.processor = Processor(self.iserver, transport, self.limits)
             self.processor.set_policies(self.policies)
             self.processor.go_on = self._serve
+            self.iserver.connections.add(self.processor)
             find_out_if_dead(transport.get_extra_info("socket"))
             self._look = self._loop.call_later(WITHOUT_SESSION, self._look_whether_used)
 
@@ -92,7 +97,8 @@ class Protocol(OPCUAProtocol):
         self._waiting.clear()
         if self.processor is not None:
             self.processor.is_read.set()
-        for timer in (self._give_up, self._look):
+            self.iserver.connections.discard(self.processor)
+        for timer in (self._give_up, self._look, self._unfinished):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(ex)
@@ -172,9 +178,34 @@ class Protocol(OPCUAProtocol):
         if task.cancelled():  # the connection has gone
             return
         if task.result():
+            self._watch_what_arrives()
             self._go_on()
         else:
             self._end()
+
+    def _watch_what_arrives(self) -> None:
+        """Whoever begins a message does not keep it half for ever."""
+        processor = self.processor
+        is_unfinished = processor is not None and not processor.closing and processor.arriving > 0
+        if is_unfinished and self._unfinished is None:
+            self._had = 0
+            self._unfinished = self._loop.call_later(UNFINISHED, self._look_what_arrived)
+        elif not is_unfinished and self._unfinished is not None:
+            self._unfinished.cancel()
+            self._unfinished = None
+
+    def _look_what_arrived(self) -> None:
+        """Ends the connection, unless more has come, slow as the network may be, or it was not read from."""
+        self._unfinished = None
+        if self.processor is None or not self.processor.arriving:
+            return
+        if not self._is_full:
+            if self.processor.arriving < self._had + memory.LARGE:
+                self.processor.end(ua.StatusCodes.BadTimeout)
+                self._end()
+                return
+            self._had = self.processor.arriving
+        self._unfinished = self._loop.call_later(UNFINISHED, self._look_what_arrived)
 
     def _end(self) -> None:
         self._waiting.clear()

@@ -22,6 +22,11 @@ def first_to_go(unused: Iterable[P], owner: Callable[[P], Hashable]) -> P | None
     return max(found, key=lambda one: many[owner(one)], default=None)
 
 
+def for_everybody(most: int, *, has_users: bool) -> int:
+    """How many of so many may be taken by clients without a name: the last tenth is for users, where there are any."""
+    return most - most // 10 if has_users else most
+
+
 def find_out_if_dead(connection: socket.socket) -> None:
     """Has the kernel ask a silent client's machine whether it is there, and not send to it for a quarter of an hour."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -15,7 +15,7 @@ from bridge.opcua import trust
 from bridge.opcua.identity import MOST_NAME
 from bridge.opcua.slowdown import Slowdown, machine
 from bridge.opcua.trust import TrustList
-from bridge.opcua.users import ANONYMOUS, BridgeUser, Users
+from bridge.opcua.users import ANONYMOUS, Place, Users
 from bridge.points.allowance import Allowance
 from bridge.points.events import Event
 from bridge.points.rows import Value
@@ -27,8 +27,9 @@ log = structlog.get_logger()
 FOLDER = "Security.Clients."
 LINES, LINES_EACH_SECOND = 100, 5.0  # of the log about refusals, from one machine
 NOTED, NOTED_EACH_SECOND = 500, 5.0  # of the audit trail about what was refused, and nobody's logins, from one machine
-GLANCES, GLANCES_EACH_SECOND = 40, 20.0  # at passwords, of one place and name
-KEPT, KEPT_EACH_SECOND = 10, 0.1  # certificates that were refused, from one machine: a flood buries nobody's
+GLANCES, GLANCES_EACH_SECOND = 5, 0.2  # at passwords, of one place and name; what was right does not count
+GLANCES_OF_MACHINE, GLANCES_OF_MACHINE_EACH_SECOND = 20, 1.0  # the same, whatever the names
+KEPT, KEPT_EACH_SECOND = 10, 0.1  # certificates that were refused, from one machine: each is a file that is written
 MOST_AUDITED = 1_000  # characters of what is noted of a value
 
 
@@ -51,6 +52,7 @@ class Guard:
         self._refusals = Allowance(NOTED, NOTED_EACH_SECOND, clock)
         self._visits = Allowance(NOTED, NOTED_EACH_SECOND, clock)
         self._glances = Allowance(GLANCES, GLANCES_EACH_SECOND, clock)
+        self._glances_of_machine = Allowance(GLANCES_OF_MACHINE, GLANCES_OF_MACHINE_EACH_SECOND, clock)
         self._lines = Allowance(LINES, LINES_EACH_SECOND, clock)
         self._rejected = Allowance(KEPT, KEPT_EACH_SECOND, clock)
         self._tree = tree
@@ -76,21 +78,23 @@ class Guard:
             return False
         return True
 
-    def place(self, address: str, certificate: str) -> tuple[str, str]:
+    def place(self, address: str, certificate: str) -> Place:
         """Where somebody tries to log in: a machine, and the client there, where not everybody can be a new one."""
         return machine(address), "" if self.certificates.everybody else certificate
 
-    def recognize(self, place: tuple[str, str], name: str, look: Callable[[], BridgeUser | None]) -> BridgeUser | None:
-        """Who shows at once to be somebody that was here before, and so need not wait behind those who guess.
+    def may_glance(self, place: Place, name: str) -> bool:
+        """Whether a password shows at once to be right, or wrong: somebody with that name has logged in from there.
 
-        Looked at is so much a second, that nobody gets far with guessing here either.
+        Who was there before need not wait behind those who guess beside it. So few are looked at like this that nobody
+        gets far with guessing. What was right is `recognized`, and does not count.
         """
-        if self._glances.admit((*place, name)) is None:
-            return None
-        user = look()
-        if user is not None:
-            self._glances.give_back((*place, name))
-        return user
+        if not self.users.was_here(place, name) or self._glances.admit((*place, name)) is None:
+            return False
+        return self._glances_of_machine.admit(place[0]) is not None
+
+    def recognized(self, place: Place, name: str) -> None:
+        self._glances.give_back((*place, name))
+        self._glances_of_machine.give_back(place[0])
 
     def _certificate_refused(self, sent: bytes, address: str, error: Refused) -> None:
         fields: dict[str, Value] = {"Reason": error.reason}
@@ -109,8 +113,9 @@ class Guard:
         self.tell("CertificateRejected", f"The certificate of {text}", fields)
 
     def _keep_rejected(self, sent: bytes, address: str) -> None:
-        if not self.certificates.has_rejected(sent) and self._rejected.admit(machine(address)) is not None:
-            self.certificates.keep_rejected(sent)
+        there = machine(address)
+        if not self.certificates.has_rejected(sent) and self._rejected.admit(there) is not None:
+            self.certificates.keep_rejected(sent, there)
 
     def login_failed(self, name: str, address: str, code: int, session: str, certificate: str) -> None:
         """Somebody was not let in, to this session and from a channel with this certificate (thumbprint)."""

@@ -3,7 +3,7 @@
 import asyncio
 import struct
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from typing import Any
 
 import structlog
@@ -78,6 +78,12 @@ class Processor(SessionRequests):
         return bool(self._transport.is_closing())
 
     @property
+    def owner(self) -> Hashable:
+        """A machine, the client there where that can be told, and its user."""
+        user = self.session.user if isinstance(self.session, Session) else None
+        return *self.iserver.guard.place(self.address, self.thumbprint), user.name if user is not None else ""
+
+    @property
     def backlog(self) -> int:
         """Bytes that wait for the client to read them."""
         return int(self._transport.get_write_buffer_size())
@@ -133,7 +139,7 @@ class Processor(SessionRequests):
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadTcpMessageTooLarge)  # noqa: TRY301 - likewise
             if self.arriving > memory.LARGE:
                 most = memory.MOST_ARRIVING * self.iserver.limits.max_message_size
-                memory.bound(self.iserver.channels(), memory.arriving, most)
+                memory.bound(self.iserver.connections, memory.arriving, most)
             return going_on  # noqa: TRY300 - it is what the process says
         except Exception as error:  # noqa: BLE001 - a channel that is out of step cannot go on (OPC 10000-6 §6.7.2)
             is_opening = frame[:3] == ua.MessageType.SecureOpen  # whoever has no key does not hear how near it came
@@ -285,7 +291,7 @@ class Processor(SessionRequests):
             self.cut()
         elif self.backlog > memory.LARGE:
             most = memory.MOST_BACKLOG * self.iserver.limits.max_backlog
-            memory.bound(self.iserver.channels(), memory.backlog, most)
+            memory.bound(self.iserver.connections, memory.backlog, most)
 
     def cut(self) -> None:
         """Ends the connection at once, and all that waits for it."""

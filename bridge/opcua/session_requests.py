@@ -1,6 +1,7 @@
 """The requests by which a client gets its session (OPC 10000-4 §5.7), with sessions guarded, and discovery."""
 
 import time
+from functools import partial
 from hashlib import sha1
 from typing import Any
 
@@ -34,6 +35,10 @@ _CLOSE_CHANNEL = ua.NodeId(encoding_id("CloseSecureChannelRequest"))
 _ENDPOINTS = ua.NodeId(encoding_id("GetEndpointsRequest"))
 _SERVERS = ua.NodeId(encoding_id("FindServersRequest"))
 _REGISTER = frozenset(ua.NodeId(encoding_id(f"{name}Request")) for name in ("RegisterServer", "RegisterServer2"))
+
+
+class _ToldError(ServiceError):
+    """A refusal that has been counted and noted."""
 
 
 class SessionRequests(Opening):
@@ -124,11 +129,10 @@ class SessionRequests(Opening):
         name = shown_name(params.UserIdentityToken)
         try:
             result = await self._activated(session, params, name)
+        except _ToldError:
+            raise
         except ServiceError as error:
-            self.iserver.totals.security_rejected_sessions += 1
-            self.iserver.totals.rejected_sessions += 1
-            number = str(session.session_id.Identifier)
-            self.iserver.guard.login_failed(name, self.address, error.code, number, self.thumbprint)
+            self._tell(session, name, error.code)
             raise
         log.info("opcua.session", user=session.user.name, role=session.user.rights, client=str(self.name))
         self._note(session, "login")
@@ -152,7 +156,7 @@ class SessionRequests(Opening):
         if session.nonce is not nonce or self._transport.is_closing():  # another activation was faster, or all is over
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
         if session is not self.session:
-            self._take_over(session, user)
+            await self._take_over(session, user)
         elif not session.is_activated():
             await self.iserver.make_room(user)
         session.identified = user
@@ -161,14 +165,32 @@ class SessionRequests(Opening):
 
     async def _identify(self, session: Session, params: ua.ActivateSessionParameters, name: str) -> BridgeUser:
         """Who it is. Whoever has failed before waits first, and nobody else does."""
-        guard, policy = self.iserver.guard, self._connection.security_policy
-        if is_anonymous(params.UserIdentityToken):
-            return await session.identify(params, policy)
+        guard, policy, token = self.iserver.guard, self._connection.security_policy, params.UserIdentityToken
         place = guard.place(self.address, self.thumbprint)
-        known = guard.recognize(place, name, lambda: session.recognize(params, policy))
-        if known is not None:
-            return known
-        return await guard.slowdown.attempt(place, name, lambda: session.identify(params, policy))
+        if is_anonymous(token):
+            return await session.identify(params, policy, place)
+        is_wrong = False
+        if isinstance(token, ua.UserNameIdentityToken) and guard.may_glance(place, token.UserName or ""):
+            try:
+                known = session.recognize(token, policy, place)
+            except ServiceError as error:
+                self._tell(session, name, error.code)  # now: it may hang up while it waits
+                is_wrong = True
+            else:
+                guard.recognized(place, token.UserName or "")
+                return known
+        check = partial(session.identify, params, policy, place)
+        try:
+            return await guard.slowdown.attempt(place, name, check, is_wrong=is_wrong)
+        except ServiceError as error:
+            raise (_ToldError(error.code) if is_wrong else error) from None
+
+    def _tell(self, session: Session, name: str, code: int) -> None:
+        """Counts and notes that somebody was not let in."""
+        totals, guard = self.iserver.totals, self.iserver.guard
+        totals.security_rejected_sessions += 1
+        totals.rejected_sessions += 1
+        guard.login_failed(name, self.address, code, str(session.session_id.Identifier), self.thumbprint)
 
     async def _close(self, session: InternalSession, *, delete_subscriptions: bool) -> ua.CloseSessionResponse:
         """CloseSession (§5.7.4)."""
@@ -181,12 +203,28 @@ class SessionRequests(Opening):
         guard = self.iserver.guard
         guard.audit([guard.note(session, action, "Good")])
 
-    def _take_over(self, session: Session, user: BridgeUser) -> None:
-        """A client that lost its connection goes on with its session on this one."""
+    async def _take_over(self, session: Session, user: BridgeUser) -> None:
+        """A client that lost its connection goes on with its session on this one.
+
+        The one that was here is left as if the connection had gone: else nothing would ever end it.
+        """
         if not session.is_activated() or session.user != user:
             raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
         if session.channel is not None:
             session.channel.session = None
+        await self._leave()
         session.channel, self.session = self, session
         session.address = self.address
+        session.publishing.leave()
+
+    async def _leave(self) -> None:
+        """Without subscriptions the session of this connection ends, as one that is not activated does. One with some
+        waits for its client, for as long as its timeout is, and counts among those that are kept."""
+        session = self.session
+        if not isinstance(session, Session):
+            return
+        if self._should_close_session_on_transport_loss():
+            await session.close_session(True)
+            self.iserver.totals.aborted_sessions += 1
+        session.channel = None
         session.publishing.leave()

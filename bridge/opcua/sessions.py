@@ -18,6 +18,7 @@ from asyncua.server.internal_session import InternalSession, SessionState
 
 from bridge.opcua import identity
 from bridge.opcua.address_space import TreeAddressSpace
+from bridge.opcua.crowd import for_everybody
 from bridge.opcua.diagnostics import Client, Totals
 from bridge.opcua.guard import Guard
 from bridge.opcua.identity import Challenge
@@ -27,7 +28,7 @@ from bridge.opcua.standard import StandardNodes
 from bridge.opcua.subscriptions.monitoring import Monitoring
 from bridge.opcua.subscriptions.publish_queue import PublishQueue
 from bridge.opcua.subscriptions.service import Owned, Subscriptions
-from bridge.opcua.users import BridgeUser
+from bridge.opcua.users import BridgeUser, Place
 from bridge.points.roles import at_least
 
 log = structlog.get_logger()
@@ -80,7 +81,7 @@ class Session(InternalSession):
         """When it asked for something last (monotonic)."""
         return float(self._last_activity)
 
-    async def identify(self, params: ua.ActivateSessionParameters, policy: Any) -> BridgeUser:
+    async def identify(self, params: ua.ActivateSessionParameters, policy: Any, place: Place) -> BridgeUser:
         """Who asks for the activation, over a channel with this security policy. Raises ServiceError."""
         token, server = params.UserIdentityToken, self._server
         if identity.is_anonymous(token):
@@ -88,22 +89,16 @@ class Session(InternalSession):
         challenge = self._challenge(policy)
         if isinstance(token, ua.UserNameIdentityToken):
             password = identity.password_of(token, challenge)
-            return await server.guard.users.with_password(token.UserName or "", password)
+            return await server.guard.users.with_password(place, token.UserName or "", password)
         if isinstance(token, ua.X509IdentityToken):
             der = identity.certificate_of(token, params.UserTokenSignature, challenge)
             return server.guard.users.with_certificate(der)
         raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
 
-    def recognize(self, params: ua.ActivateSessionParameters, policy: Any) -> BridgeUser | None:
-        """Who asks for the activation, where that shows at once; None says nothing."""
-        token = params.UserIdentityToken
-        if not isinstance(token, ua.UserNameIdentityToken):
-            return None
-        try:
-            password = identity.password_of(token, self._challenge(policy))
-        except ServiceError:
-            return None
-        return self._server.guard.users.recognize(token.UserName or "", password)
+    def recognize(self, token: ua.UserNameIdentityToken, policy: Any, place: Place) -> BridgeUser:
+        """The user, who was at that place before. Raises ServiceError, as `identify` would."""
+        password = identity.password_of(token, self._challenge(policy))
+        return self._server.guard.users.recognize(place, token.UserName or "", password)
 
     def _challenge(self, policy: Any) -> Challenge:
         server = self._server
@@ -189,6 +184,7 @@ class BridgeInternalServer(InternalServer):
         self.max_pending_activation_seconds = 0.0  # each connection looks after that itself
         self.totals = Totals()
         self.limits = services.limits
+        self.connections: set[Kept] = set()
         self.calls: set[asyncio.Task[None]] = set()
         self.long = asyncio.Semaphore(AT_ONCE)  # answers
         self.method_service.stop()
@@ -197,7 +193,9 @@ class BridgeInternalServer(InternalServer):
         self.view_service = ViewService(aspace)
         self.method_service = MethodService(aspace)
         self.node_mgt_service = NodeManagementService(aspace)
-        self.subscription_service = Subscriptions(Monitoring(aspace, self.limits), self.limits)
+        self.subscription_service = Subscriptions(
+            Monitoring(aspace, self.limits), self.limits, lambda: bool(guard.users)
+        )
         self.isession.aspace = aspace
         self.isession.subscription_service = self.subscription_service
 
@@ -209,14 +207,15 @@ class BridgeInternalServer(InternalServer):
         """The clients' sessions."""
         return [session for session in self._external_sessions.values() if isinstance(session, Session)]
 
-    def channels(self) -> list[Channel]:
-        """The connections on which there is a session."""
-        return [session.channel for session in self.clients() if session.channel is not None]
-
     def check_room(self) -> None:
-        """Whether one more client may try to log in. Raises ServiceError(BadTooManySessions)."""
-        used = [session for session in self.clients() if session.is_activated() and not session.is_left]
-        if len(used) >= self.limits.max_sessions:
+        """Whether one more client may try to log in. Raises ServiceError(BadTooManySessions).
+
+        There are no more that try than connections: a session that is not activated ends with its own.
+        """
+        activated = [session for session in self.clients() if session.is_activated()]
+        used = [session for session in activated if not session.is_left]
+        trying = len(self.clients()) - len(activated)
+        if len(used) >= self.limits.max_sessions or trying >= self.limits.max_connections:
             self.totals.rejected_sessions += 1
             raise ServiceError(ua.StatusCodes.BadTooManySessions)
 
@@ -228,8 +227,8 @@ class BridgeInternalServer(InternalServer):
         Raises ServiceError(BadTooManySessions).
         """
         most = self.limits.max_sessions
-        if self.guard.users and not user.is_known:
-            most -= most // 10
+        if not user.is_known:
+            most = for_everybody(most, has_users=bool(self.guard.users))
         found = [session for session in self.clients() if session.is_activated()]
         if len(found) < most:
             return

@@ -61,28 +61,39 @@ class Slowdown:
         self._machines = Failures(free=20, longest=2.0)
         self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
-    async def attempt(self, place: tuple[str, str], name: str, check: Callable[[], Awaitable[T]]) -> T:
+    async def attempt(
+        self, place: tuple[str, str], name: str, check: Callable[[], Awaitable[T]], *, is_wrong: bool = False
+    ) -> T:
         """What `check` returns. Raises what it raises; a ServiceError counts as a failure.
 
-        `place` is a machine, and a client there: "" where they cannot be told apart.
+        `place` is a machine, and a client there: "" where they cannot be told apart. `is_wrong`: that it fails is known
+        already. It waits like any other, but counts at once: who hangs up while it waits has failed all the same.
         """
         there, exact = place[0], (*place, name)
+        end = 0.0
+        if is_wrong:
+            end = self._clock() + self._delay(there, name, exact)
+            self._failed(there, name, exact)
         async with self._turn(exact):
-            delay = self._delay(there, name, exact)
+            delay = max(end - self._clock(), 0.0) if is_wrong else self._delay(there, name, exact)
             if delay:
                 await self._sleep(delay)
             async with self._turn(there):
                 try:
                     found = await check()
                 except ServiceError:
-                    now = self._clock()
-                    self._exact.failed(exact, now)
-                    self._names.failed(name, now)
-                    self._machines.failed(there, now)
+                    if not is_wrong:
+                        self._failed(there, name, exact)
                     raise
         self._exact.succeeded(exact)
         self._names.succeeded(name)
         return found
+
+    def _failed(self, there: str, name: str, exact: Hashable) -> None:
+        now = self._clock()
+        self._exact.failed(exact, now)
+        self._names.failed(name, now)
+        self._machines.failed(there, now)
 
     def _delay(self, there: str, name: str, exact: Hashable) -> float:
         now = self._clock()

@@ -6,7 +6,7 @@ It does the least: an item that wants every change takes it, one that samples is
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from asyncua import ua
 from asyncua.ua.ua_binary import variant_to_binary
@@ -39,14 +39,21 @@ class Watcher(Protocol):
     @property
     def sampling(self) -> Sampling | None: ...
 
+    def settle(self) -> None:
+        """The source is about to become another one: what was read of it has to be encoded now."""
+
     def take(self) -> None:
         """The source has changed: reports it, or not."""
 
 
 class Source:
-    """What items monitor. Encoded values are kept until the next change where several share them."""
+    """What items monitor. Encoded values are kept until the next change where several share them.
+
+    `lasts`: what was read can be encoded later as well.
+    """
 
     __slots__ = ("_encoded", "watchers")
+    lasts: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.watchers: list[Watcher] = []

@@ -8,6 +8,7 @@ pki/rejected              the last clients that were refused, to be trusted with
 import itertools
 import os
 import re
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ TRUSTED, ISSUERS, REJECTED = Path("trusted", "certs"), Path("issuers", "certs"),
 _CRLS = (Path("trusted", "crl"), Path("issuers", "crl"))
 KEY_SIZES = range(2048, 4097)  # bits (OPC 10000-7: of all policies that are offered)
 MOST_REJECTED = 50  # files
+MOST_OF_MACHINE = 10  # of these, from one machine: its next one takes the place of its own
 MOST_IN_CHAIN = 5  # certificates: the client's own, and up to three authorities below a root
 LARGEST_EXPONENT = 2**32  # of a public key; with a long one a signature costs a hundred times as much to check
 MOST_FILE = 65_536  # bytes
@@ -72,6 +74,7 @@ class TrustList:
         self._clock = clock
         self._state: tuple[tuple[str, int, int], ...] | None = None
         self._lists = _Lists(frozenset(), {}, {})
+        self._rejected: OrderedDict[str, deque[Path]] = OrderedDict()  # files that came from each machine
 
     def check(self, sent: bytes) -> x509.Certificate:
         """The certificate that a client has sent, with its chain behind it perhaps. Raises Refused."""
@@ -88,19 +91,32 @@ class TrustList:
         """It lies already where it can be trusted from."""
         return (self._pki / REJECTED / file_name(parse(sent)[0])).exists()
 
-    def keep_rejected(self, sent: bytes) -> None:
-        """Puts what was refused where it can be trusted from, in place of the oldest there perhaps. Raises Refused."""
+    def keep_rejected(self, sent: bytes, machine: str) -> None:
+        """Puts what was refused where it can be trusted from, in place of the oldest there perhaps. Raises Refused.
+
+        What a machine has sent too much takes the place of what it sent itself.
+        """
         certificate = parse(sent)[0]
         folder = self._pki / REJECTED
         target = folder / file_name(certificate)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._make_room(machine, target)
             found = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
             for old in found[: max(len(found) - MOST_REJECTED + 1, 0)]:
                 old.unlink()
             target.write_bytes(certificate.public_bytes(Encoding.DER))
         except OSError as error:
             log.warning("opcua.rejected_not_kept", file=str(target), error=str(error))
+
+    def _make_room(self, machine: str, target: Path) -> None:
+        own = self._rejected.setdefault(machine, deque())
+        self._rejected.move_to_end(machine)
+        if len(self._rejected) > MOST_REJECTED:  # the oldest one's files have long been replaced by the others'
+            self._rejected.popitem(last=False)
+        if len(own) >= MOST_OF_MACHINE:
+            own.popleft().unlink(missing_ok=True)
+        own.append(target)
 
     # What a command does
 
@@ -161,7 +177,8 @@ def _check_trust(leaf: x509.Certificate, vouched: Sequence[x509.Certificate], li
     for _ in range(MOST_IN_CHAIN):
         if certificate.issuer == certificate.subject:
             break
-        issuer = _issuer_of(certificate, [*lists.by_subject.get(certificate.issuer, ()), *vouched])
+        candidates = [*lists.by_subject.get(certificate.issuer, ()), *vouched]
+        issuer = _issuer_of(certificate, sorted(candidates, key=lambda each: not _may_vouch(each, now)))
         if issuer is None:
             break
         _check_issuer(issuer, now)
@@ -247,10 +264,18 @@ def check_alone(certificate: x509.Certificate, now: datetime) -> None:
         raise Refused("BadCertificatePolicyCheckFailed", "an RSA key of 2048 to 4096 bits is expected")
     if key.public_numbers().e > LARGEST_EXPONENT:
         raise Refused("BadCertificatePolicyCheckFailed", "the exponent of its key is too long")
-    if isinstance(certificate.signature_hash_algorithm, _WEAK):
+    if _is_weak(certificate):
         raise Refused("BadCertificatePolicyCheckFailed", "it is signed with a hash that can be forged")
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise Refused("BadCertificateTimeInvalid", "it is not valid yet, or no more")
+
+
+def _is_weak(certificate: x509.Certificate) -> bool:
+    """It is signed with a hash that can be forged. Raises Refused where nobody knows how it is signed."""
+    try:
+        return isinstance(certificate.signature_hash_algorithm, _WEAK)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refused("BadCertificateInvalid", f"its signature cannot be read: {error}") from None
 
 
 def _check_alone(certificate: x509.Certificate, now: datetime) -> None:
@@ -281,10 +306,19 @@ def _issuer_of(certificate: x509.Certificate, candidates: Iterable[x509.Certific
     return None
 
 
+def _may_vouch(issuer: x509.Certificate, now: datetime) -> bool:
+    """Of an authority that was renewed with the same key the old certificate fits too, but is refused."""
+    try:
+        _check_issuer(issuer, now)
+    except Refused:
+        return False
+    return True
+
+
 def _check_issuer(issuer: x509.Certificate, now: datetime) -> None:
     if not issuer.not_valid_before_utc <= now <= issuer.not_valid_after_utc:
         raise Refused("BadCertificateIssuerTimeInvalid", "its issuer's certificate is not valid yet, or no more")
-    if isinstance(issuer.signature_hash_algorithm, _WEAK):
+    if _is_weak(issuer):
         raise Refused("BadCertificatePolicyCheckFailed", "its issuer is signed with a hash that can be forged")
     try:
         is_authority = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca

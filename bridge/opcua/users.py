@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ from bridge.points.roles import Role
 ANONYMOUS = "anonymous"
 NOBODY = "nobody"
 MOST_PASSWORD = 1_024  # bytes; argon2 would hash a megabyte
+MOST_PLACES = 10_000  # from which users have logged in, that are remembered
+
+Place = tuple[str, str]
+"""A machine, and the thumbprint of a client there: "" where clients cannot be told apart."""
 
 
 @dataclass
@@ -45,7 +50,8 @@ class Users:
         self._hasher = PasswordHasher()
         self._thread = ThreadPoolExecutor(1, "opcua-password")
         self._key = secrets.token_bytes(32)
-        self._good: dict[str, bytes] = {}  # of users that there are: digests of the last passwords that were right
+        # by place and name: digests of the passwords that were right there, with what the users have now
+        self._good: OrderedDict[tuple[Place, str], bytes] = OrderedDict()
 
     def __bool__(self) -> bool:
         """There are users with a name."""
@@ -53,7 +59,10 @@ class Users:
 
     def replace(self, accounts: Mapping[str, Account]) -> None:
         """These are the users from now on."""
-        self._accounts = dict(accounts)
+        before, self._accounts = self._accounts, dict(accounts)
+        for place, name in list(self._good):
+            if _hash_of(before.get(name)) != _hash_of(accounts.get(name)):
+                del self._good[place, name]
 
     def anonymous(self) -> BridgeUser:
         """The user of a client that names none. Raises ServiceError where the bridge wants to know."""
@@ -62,14 +71,17 @@ class Users:
             return BridgeUser(name=ANONYMOUS, rights=role)  # type: ignore[arg-type]
         raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
 
-    def recognize(self, name: str, password: str | None) -> BridgeUser | None:
-        """The user of that name, where that shows at once: it was here before with this password."""
-        known = self._accounts.get(name)
-        if known is None or not known.password_hash or password is None:
-            return None
-        digest = self._digest(name, password, known.password_hash)
-        if not secrets.compare_digest(self._good.get(name, b""), digest):
-            return None
+    def was_here(self, place: Place, name: str) -> bool:
+        """The user of that name has logged in from there with the password that is right now: any other is wrong."""
+        return (place, name) in self._good
+
+    def recognize(self, place: Place, name: str, password: str | None) -> BridgeUser:
+        """A user who `was_here`, at once. Raises ServiceError(BadUserAccessDenied): the password is wrong."""
+        known, good = self._accounts.get(name), self._good.get((place, name), b"")
+        stored = known.password_hash if known is not None else ""
+        right = secrets.compare_digest(good, self._digest(name, password or "", stored))
+        if known is None or password is None or not right:
+            raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
         return BridgeUser(name=name, rights=known.role, proof=known.password_hash)
 
     def _digest(self, *parts: str) -> bytes:
@@ -79,7 +91,7 @@ class Users:
             digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
         return digest.digest()
 
-    async def with_password(self, name: str, password: str | None) -> BridgeUser:
+    async def with_password(self, place: Place, name: str, password: str | None) -> BridgeUser:
         """The user of that name. Raises ServiceError(BadUserAccessDenied), after the same time for any reason.
 
         None: what came was no password.
@@ -92,7 +104,10 @@ class Users:
         right = right and bool(stored) and password is not None
         if known is None or not right or self._accounts.get(name) != known:  # it may have changed meanwhile
             raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
-        self._good[name] = self._digest(name, password or "", known.password_hash)
+        self._good[place, name] = self._digest(name, password or "", known.password_hash)
+        self._good.move_to_end((place, name))
+        if len(self._good) > MOST_PLACES:
+            self._good.popitem(last=False)
         return BridgeUser(name=name, rights=known.role, proof=known.password_hash)
 
     def with_certificate(self, der: bytes) -> BridgeUser:
@@ -120,3 +135,7 @@ class Users:
             return self._hasher.verify(password_hash, password or "")
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _hash_of(account: Account | None) -> str:
+    return account.password_hash if account is not None else ""

@@ -21,6 +21,7 @@ class Point(Source):
     """A point of the tree, or for `as_text` its ValueAsText. `group` is None while its station is not there."""
 
     __slots__ = ("_head", "_initial_values", "as_text", "group", "home", "key", "row", "slot", "twin")
+    lasts = True
 
     def __init__(self, home: "_Watched", group: Group, slot: int, *, as_text: bool, initial_values: bool) -> None:
         super().__init__()
@@ -55,6 +56,8 @@ class Point(Source):
 
     def move(self, group: Group) -> None:
         """The group's slots have moved, or it has come back."""
+        for watcher in self.watchers:
+            watcher.settle()
         slot = group.slot(self.key)
         if slot is None:
             slot = group.extend(self.row)
@@ -80,6 +83,10 @@ class Part(Source):
 
     def take(self) -> None:
         self.changed()
+
+    def settle(self) -> None:
+        for watcher in self.watchers:
+            watcher.settle()
 
     def read(self) -> Reading:
         sample = self.whole.read()
@@ -108,14 +115,14 @@ class _Watched:
     def lay_out(self, group: Group) -> None:
         """Keys are what stays when a group gets the table of another OCPP version, or comes back."""
         self.group, self.layout = group, group.layout
-        self.slots, self._named = {}, None
+        self.slots, self._named, self._heard = {}, None, []
         for point in self.points.values():
             point.move(group)
             self.link(point)
 
     def leave(self) -> None:
         """The group has gone."""
-        self.slots, self._named = {}, None
+        self.slots, self._named, self._heard = {}, None, []
         for point in self.points.values():
             point.group = point.twin = None
 
@@ -131,13 +138,13 @@ class _Watched:
         return self._heard
 
     def link(self, point: Point) -> None:
-        self._named, point.twin = None, None
+        self._named, self._heard, point.twin = None, [], None
         if point.group is not None:
             point.twin = self.slots.get(point.slot)
             self.slots[point.slot] = point
 
     def unlink(self, point: Point) -> None:
-        self._named = None
+        self._named, self._heard = None, []  # or it would be a ring of those that nobody monitors any more
         first = self.slots.get(point.slot)
         if first is point:
             if point.twin is None:

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import structlog
 
 from bridge.errors import CallErrorAnswer, CallFailed, CallTimeout, StationOffline
-from bridge.ocpp.echoes import frame_without, secrets_in, spellings, without
+from bridge.ocpp.echoes import Sent, frame_without, secrets_in, text_without, texts_without, without
 from bridge.ocpp.peer import Peer
-from bridge.ocpp.secrets import MASK, Hides, masked, may_hold_secret
+from bridge.ocpp.schemas import schemas
+from bridge.ocpp.secrets import Hides, masked, may_hold_secret
 from bridge.station.context import Context, Dialect
 from bridge.station.known import Known
 
@@ -48,6 +49,10 @@ class Link(Protocol):
         """Begins to close the connection; returns at once."""
 
 
+#: actions whose payloads are kept as they are
+WHOLE = frozenset({"Authorize", "StartTransaction", "StopTransaction", "TransactionEvent", "MeterValues"})
+
+
 class Calls:
     """The CALLs to one station over one connection. `triggered` are the messages that they have asked it for."""
 
@@ -62,8 +67,6 @@ class Calls:
         self._closed = False
         self._shows_frames = log.is_enabled_for(logging.DEBUG)
         self.triggered = _NOTHING
-        self._secrets: frozenset[str] = _NOTHING  # of the last CALL that had any: a late answer may repeat them
-        self.repeatable: tuple[str, ...] = ()  # these, as they may stand in a frame
 
     def write(self, text: str, shown: str = "") -> None:
         """Sends a frame, which the log shows as `shown` where it holds a secret. Raises StationOffline."""
@@ -96,7 +99,8 @@ class Calls:
             self._check_open()
             outgoing = self._peer.call(action, payload)
             if secrets := secrets_in(payload, self._known.hides):
-                self._secrets, self.repeatable = secrets, spellings(secrets)
+                self._known.secrets = self._known.secrets or Sent()
+                self._known.secrets.add(secrets)
             future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
             self._waiting = outgoing.id, future
             if more := self._dialect.triggered(action, payload):
@@ -135,15 +139,29 @@ class Calls:
 
     def told(self, frame: str | bytes) -> str | bytes:
         """A frame of the station as log and recording may have it: no secret that the station has been sent."""
-        return frame_without(self.taken(frame), self._secrets) if self._secrets else frame
-
-    def taken(self, frame: str | bytes) -> str | bytes:
-        """A frame of the station as it is taken: points, store, scripts and events have no secret of it either."""
         if isinstance(frame, str):
-            for secret in self.repeatable:
-                if secret in frame:
-                    frame = frame.replace(secret, MASK)
-        return frame
+            frame = self.clean(frame)
+        return frame_without(frame, self._secrets) if self._secrets else frame
+
+    @property
+    def _secrets(self) -> frozenset[str]:
+        return _NOTHING if self._known.secrets is None else self._known.secrets.all
+
+    def clean(self, text: str) -> str:
+        """A text in which there may be words of the station, without these secrets."""
+        return text if self._known.secrets is None else text_without(text, self._known.secrets.spelled)
+
+    def cleaned(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """What a station says unasked, as it is taken: points, store, scripts and events have no secret of it either.
+
+        What a transaction is recognised by stays: a token that is a password by chance is the station's own word, and
+        the same request has to mean the same whatever was sent to the station in between.
+        """
+        if self._known.secrets is None or action in WHOLE:
+            return payload
+        schema = schemas(self._known.model.version).request(action)
+        found: dict[str, Any] = texts_without(payload, self._known.secrets.spelled, schema, schema)
+        return found
 
     def _check_open(self) -> None:
         if self._closed:

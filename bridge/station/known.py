@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Protocol
 
+from bridge.ocpp.echoes import Sent
 from bridge.points.tree import Group, Station
 from bridge.station.clock import StationClock
 from bridge.station.conformance import Conformance
@@ -98,6 +99,7 @@ class Known:
         "record",
         "removed",
         "running",
+        "secrets",
         "sent",
         "session",
         "settings",
@@ -123,6 +125,7 @@ class Known:
         self.conformance = Conformance()
         self.received = 0
         self.sent = 0
+        self.secrets: Sent | None = None
         self.counted = -1  # the sum of both, as it was shown last
         self.connections = 0
         self.memory: Memory | None = None  # of OCPP 2.x

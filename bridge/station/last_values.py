@@ -46,7 +46,6 @@ class LastValues:
             self._counted[group] = None
         else:
             self._changed[group] = None
-            self._counted.pop(group, None)
 
     async def flush(self, now: float) -> None:
         """Hands what has changed since the last time to the store, a slice at a time. `now`: Unix seconds."""
@@ -72,7 +71,6 @@ class LastValues:
 
     def _take_counted(self) -> None:
         self._changed |= self._counted
-        self._counted = {}
 
     def _put(self, changed: Iterable[Group]) -> None:
         if records := list(self._records(changed)):
@@ -91,9 +89,10 @@ class LastValues:
     def _record(self, group: Group) -> GroupRecord | None:
         if group.station is None or self._tree.stations.get(group.station.path) is not group.station:
             return None  # the station has been removed since
-        values = group.last_values()
+        values, owed = group.last_values(), group in self._counted
+        self._counted.pop(group, None)
         away = group.station.online_since is None
-        if away and all(server_time < self._written for *_, server_time in values):
+        if away and not owed and all(server_time < self._written for *_, server_time in values):
             return None  # the station went and its values became uncertain, but they are in the store already
         if any(group.value(key) is not None for key in PRIVATE):
             values = [value for value in values if value[0] not in PRIVATE]

@@ -34,12 +34,13 @@ class Messages:
         self._model = model
         self._dialect = dialect
         self._connector = connector
+        self.clean: Callable[[str], str] = str  # takes secrets out of a text in which there may be a station's words
 
     # What breaks the rules
 
     def complain(self, reason: str, *, of_handshake: bool = False) -> None:
         """Counts a message that broke the rules and shows it; the operator sees it, the connection lives."""
-        known = self._known
+        known, reason = self._known, self.clean(reason)
         log.warning("message.invalid", station=known.id, reason=reason)
         try:
             (known.conformance.connects if of_handshake else known.conformance.deviates)(known.received)

@@ -58,12 +58,10 @@ async def keep(context: Context, known: Known) -> None:
     """
     if known.removed:
         return
-    record, again = known.record, known.unsaved
+    record = known.record
     known.unsaved = False
     try:
         await context.store.put_station(record)
-        if again:  # the store may have taken the registration for a known one since then
-            await context.store.set_registration(record.id, record.registration)
     except StoreError as error:
         known.unsaved = True
         log.error("store.failed", station=record.id, error=str(error))

@@ -74,6 +74,7 @@ class Stations:
         self._known: dict[str, Known] = {}
         self._by_path: dict[str, Known] = {}
         self._connected = 0
+        self._failing: set[str] = set()  # said once of each, until it has gone well again
         prefix = secrets.token_hex(6)  # so that no message id comes twice, whatever was sent before a restart
         self._new_id = (f"{prefix}-{number}" for number in itertools.count(1)).__next__
         self._connector = self._connectors.connector  # one for all sessions
@@ -231,6 +232,7 @@ class Stations:
             return
         del self._by_path[known.points.path]
         self._identities.remove(identity)
+        self._failing.discard(identity)
         session, known.session, known.removed = known.session, None, True
         if session is not None:
             self._connected -= 1
@@ -310,7 +312,11 @@ class Stations:
             try:
                 self._look_after(known, self._context.clock())
             except Exception:  # whatever is wrong with one station, the others have their turn
-                log.exception("station.tick_failed", station=known.id)
+                if known.id not in self._failing:
+                    log.exception("station.tick_failed", station=known.id)
+                self._failing.add(known.id)
+            else:
+                self._failing.discard(known.id)
         yield from keep_models(self._context)
 
     def _look_after(self, known: Known, now: float) -> None:

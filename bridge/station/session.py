@@ -76,6 +76,7 @@ class Session:
         self._first = ""  # the action of its first CALL
         self._messages = Messages(context, known, model, self._dialect, connector)
         self._calls = Calls(context, known, link, self._peer, self._dialect)
+        self._messages.clean = self._calls.clean
         self._queue: list[tuple[ReceivedCall, int]] = []  # with the sizes of their frames; no more than peer.MAX_OPEN
         self._queued = 0  # bytes, with those of the CALL that is being answered
         self._employ: Employ
@@ -138,7 +139,7 @@ class Session:
             log.debug("frame.received", station=known.id, frame="…" if may_hold_secret(told, known.hides) else told)
         if known.tap is not None:
             known.tap("in", self._calls.told(data))
-        received = self._peer.receive(self._calls.taken(data) if self._calls.repeatable else data)
+        received = self._peer.receive(data)
         if isinstance(received, ReceivedQuick):
             return self._take_quickly(received, now)
         if isinstance(received, ReceivedCall):
@@ -163,6 +164,9 @@ class Session:
     def _take_call(self, call: ReceivedCall, size: int) -> str | None:
         if call.violations:
             self._messages.complain(f"{call.action}: {call.violations[0]}")
+        if self._known.secrets is not None:
+            payload = self._calls.cleaned(call.action, call.payload)
+            call = ReceivedCall(call.id, call.action, payload, call.violations)
         if self._fixes:
             call = self._fixed(call)
         if self._unanswered == 0 and call.action in self._dialect.AUTOMATIC:
@@ -178,7 +182,7 @@ class Session:
 
     def _take_send(self, send: ReceivedSend) -> None:
         """What a station tells without an answer: it only changes what is shown."""
-        call = ReceivedCall("", send.action, send.payload, send.violations)
+        call = ReceivedCall("", send.action, self._calls.cleaned(send.action, send.payload), send.violations)
         if self._fixes:
             call = self._fixed(call)
         if send.violations:

@@ -113,7 +113,7 @@ class Writes:
         shown = noted.parameter(known, command, parameter.field, value)
         self._unread.keep(group, row.key, value, shown)
         self._set(group, slot, shown)
-        self._queue.prepared.written(group, row.folder, self._unread.hides)
+        self._queue.prepared.written(group, row, self._unread.hides)
 
     def _execute(self, known: Known, group: Group, command: Command, user: str) -> None:
         values = [self._unread.value(group, command.point(p.name)) for p in command.parameters]

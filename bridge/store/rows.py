@@ -4,7 +4,7 @@ The functions that take a Database and write are jobs: they run in the writer's 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -94,8 +94,17 @@ def _station_row(record: StationRecord, with_registration: bool = False) -> tupl
     )
 
 
-def put_station(db: Database, record: StationRecord, with_registration: bool) -> None:
-    db.execute(_PUT_STATION, _station_row(record, with_registration))
+def put_station(
+    db: Database, record: StationRecord, with_registration: bool, over: Collection[str | None] | None = None
+) -> bool:
+    """`over` are the registrations that the record's may take the place of, None for any. False: there is another one,
+    which stays.
+    """
+    sql = "SELECT registration FROM stations WHERE id = ?"
+    row = None if over is None else db.conn.execute(sql, (record.id,)).fetchone()
+    stays = over is not None and row is not None and row[0] not in (*over, record.registration)
+    db.execute(_PUT_STATION, _station_row(record, with_registration and not stays))
+    return not stays
 
 
 def set_registration(db: Database, station: str, status: str | None) -> bool:

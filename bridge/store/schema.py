@@ -411,3 +411,32 @@ def _replaced_stops(db: Database) -> None:
         CREATE INDEX transactions_guessed ON transactions (station, stop_timestamp) WHERE stop_named IS NOT NULL;
         """
     )
+
+
+@migrations(name="032_different_stops")
+def _different_stops(db: Database) -> None:
+    """Stops that differ in no more than reason, id tag or data are kept too: they were acknowledged."""
+    db.executescript(
+        """
+        ALTER TABLE orphan_stops RENAME TO alike_stops;
+        CREATE TABLE orphan_stops (
+            id INTEGER PRIMARY KEY,
+            station TEXT NOT NULL,
+            transaction_id TEXT NOT NULL,
+            id_tag TEXT,
+            stop_time REAL NOT NULL,
+            stop_timestamp TEXT NOT NULL,
+            meter_stop REAL NOT NULL,
+            reason TEXT NOT NULL,
+            data TEXT NOT NULL,
+            received REAL NOT NULL,
+            taken_for INTEGER,
+            authorization TEXT
+        );
+        INSERT INTO orphan_stops
+            SELECT id, station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, reason, data, received,
+                taken_for, authorization FROM alike_stops;
+        DROP TABLE alike_stops;
+        CREATE INDEX orphan_stops_alike ON orphan_stops (station, transaction_id, stop_timestamp, meter_stop);
+        """
+    )

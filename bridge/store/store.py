@@ -5,6 +5,7 @@ import itertools
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -43,8 +44,8 @@ from bridge.store.writer import SILENT, Writer
 
 log = structlog.get_logger("bridge.store")
 
-_UNSURE = ""
-"""A registration that the disk may have or not."""
+_NONE = ""
+"""No registration that there is, not even that of a station that nobody has decided about."""
 
 
 class Store:
@@ -67,8 +68,9 @@ class Store:
         self._lock_descriptor: int | None = lock_descriptor
         self._command_handles = itertools.count(last_command + 1)
         self._audit_handles = itertools.count()
-        self._registrations = registrations
-        self._deciding = 0  # registrations on their way to the disk
+        self._registrations = registrations  # as they were last known to be on the disk
+        self._deciding: Counter[str] = Counter()  # of each station, how many are on their way there
+        self._unsure: dict[str, set[str | None]] = {}  # of each station, those that the disk may have taken or not
         self._edited = False
 
     @classmethod
@@ -136,36 +138,45 @@ class Store:
         """Store a station durably. Its name and `first_seen` stay as they were first stored.
 
         Its registration is written if this record changes what the bridge last knew; an operator's
-        edit that the bridge has not noticed yet is left alone.
+        edit that the bridge has not noticed yet is left alone. So is one made after the disk refused
+        this registration, or an earlier one.
         """
-        known = self._registrations.get(record.id, _UNSURE)
-        self._registrations[record.id] = record.registration
-        changed = record.registration != known
-        self._deciding += changed
+        known, unsure = self._registrations.get(record.id, _NONE), self._unsure.get(record.id)
+        changed = record.registration != known or unsure is not None or record.id in self._deciding
+        over = None if unsure is None else {known, *unsure}
+        work = partial(rows.put_station, record=record, with_registration=changed, over=over)
+        if changed:
+            self._deciding[record.id] += 1
         try:
-            work = partial(rows.put_station, record=record, with_registration=changed)
-            await self._writer.submit(work, replaces=[(rows.STATION, record.id)])
-        except BaseException:
-            self._registrations[record.id] = _UNSURE  # so that it is written next time
+            written = self._writer.submit(work, replaces=[(rows.STATION, record.id)])
+        except StoreError:
+            if changed:
+                self._decided(record, written=None)
             raise
-        finally:
-            self._deciding -= changed
+        if changed:
+            written.add_done_callback(lambda done: self._decided(record, None if done.exception() else done.result()))
+        await asyncio.shield(written)  # who waits may go away: it is written all the same
+
+    def _decided(self, record: StationRecord, written: bool | None) -> None:
+        """A registration has been written; False: an operator's edit was there, None: the disk refused it."""
+        self._deciding -= Counter((record.id,))
+        if written:
+            self._registrations[record.id] = record.registration
+            self._unsure.pop(record.id, None)
+        elif written is None:
+            self._unsure.setdefault(record.id, set()).add(record.registration)
+        else:
+            self._edited = True
 
     def put_station_soon(self, record: StationRecord) -> None:
         """Store a station within the flush interval; the registration of a known one stays as it is."""
         self._registrations.setdefault(record.id, record.registration)
         self._writer.put(rows.STATION, [(record.id, record)])
 
-    async def set_registration(self, station: str, status: str | None) -> bool:
-        """Store a registration durably. False: there is no such station."""
-        known = await self._writer.submit(partial(rows.set_registration, station=station, status=status))
-        if known:
-            self._registrations[station] = status
-        return known
-
     async def remove_station(self, station: str, groups: Iterable[str]) -> None:
         """Forget a station durably, with the last values of its groups; its transactions and commands stay."""
         self._registrations.pop(station, None)
+        self._unsure.pop(station, None)
         paths = tuple(groups)
         late: list[tuple[rows.Kind, Hashable]] = [(rows.STATION, station), (rows.STATION_MODEL, station)]
         late += [(rows.VALUE, path) for path in paths]
@@ -240,14 +251,18 @@ class Store:
             return None
         with self._reads.of("stations"):
             found = self._reader.registrations()
-        known = self._registrations
+        known, unsure = self._registrations, self._unsure
         return {
-            station: status for station, status in found.items() if known.get(station, _UNSURE) not in (status, _UNSURE)
+            station: status
+            for station, status in found.items()
+            if known.get(station, status) != status and status not in unsure.get(station, ())
         }
 
     def settle_edits(self, edits: dict[str, str | None]) -> None:
         """What `poll_external` has found, and what else another process may have changed, has been taken."""
         self._registrations |= edits
+        for station in edits:
+            self._unsure.pop(station, None)
         self._edited = False
 
     # Transactions

@@ -25,15 +25,17 @@ _TRANSACTIONS = (
 )
 _ORPHAN = (
     "INSERT INTO orphan_stops (station, transaction_id, id_tag, stop_time, stop_timestamp, meter_stop, "
-    "reason, data, received, taken_for, authorization) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "reason, data, received, taken_for, authorization) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 "
+    "WHERE NOT EXISTS (SELECT 1 FROM orphan_stops WHERE station = ?1 AND transaction_id = ?2 "
+    "AND stop_timestamp = ?5 AND meter_stop = ?6 AND reason = ?7 AND id_tag IS ?3 AND data = ?8)"
 )
 _GUESSED = (
     "WHERE station = ? AND stop_named = ? AND stop_timestamp = ? AND meter_stop = ? AND reason = ? "
     "AND stop_id_tag IS ? AND stop_data = ?"
 )
-_REPLACED = (
+_KEPT = (
     "SELECT taken_for, authorization FROM orphan_stops WHERE station = ? AND transaction_id = ? "
-    "AND stop_timestamp = ? AND meter_stop = ? AND reason = ? AND id_tag IS ? AND data = ? AND taken_for IS NOT NULL"
+    "AND stop_timestamp = ? AND meter_stop = ? AND reason = ? AND id_tag IS ? AND data = ?"
 )
 _FIND_START = (
     "SELECT id, authorization FROM transactions WHERE station = ? AND connector = ? AND id_tag = ? "
@@ -113,10 +115,12 @@ def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
     """The transaction as stopped, by this message or by an earlier one; None for an orphan, which is kept.
 
     A stop that names the transaction takes the place of one that was only guessed to be its own. Any other one with
-    other content is kept beside the first one: it was acknowledged.
+    other content is kept beside the first one: it was acknowledged. One that named none is what it was the first time.
     """
-    if stop.named is not None and (again := _taken_before(db, stop)) is not None:
-        return again
+    if stop.named is not None:
+        has_come, meant = _taken_before(db, stop)
+        if has_come:
+            return meant
     before = _one(db, stop.transaction_id, stop.station) if 1 <= stop.transaction_id <= MAX_ID else None
     if before is None:
         _keep_orphan(db, stop)
@@ -146,20 +150,20 @@ def stop_transaction(db: Database, stop: TransactionStop) -> Transaction | None:
     return replace(_put_stop(db, before, stop), stop_was="corrected")
 
 
-def _taken_before(db: Database, stop: TransactionStop) -> Transaction | None:
-    """The transaction that a stop without an id was taken for when it came the first time: by now it may seem to mean
-    none, or another one. None: it has not come before, or meant none.
+def _taken_before(db: Database, stop: TransactionStop) -> tuple[bool, Transaction | None]:
+    """Whether a stop without an id has come before, and the transaction that it was taken for then, None for none: by
+    now it may seem to mean another one, which it must not end as well.
     """
     content = (stop.stop_timestamp, float(stop.meter_stop), stop.reason, stop.id_tag, to_json(stop.data))
     key = (stop.station, stop.named, *content)
     row = db.conn.execute(_TRANSACTIONS + _GUESSED, key).fetchone()
     if row is not None:
-        return replace(_transaction(row), stop_was="repeated")
-    row = db.conn.execute(_REPLACED, key).fetchone()
-    before = None if row is None else _one(db, row[0], stop.station)
+        return True, replace(_transaction(row), stop_was="repeated")
+    row = db.conn.execute(_KEPT, key).fetchone()
+    before = None if row is None or row[0] is None else _one(db, row[0], stop.station)
     if before is None:
-        return None
-    return replace(before, stop_was="other", stop_authorization=None if row[1] is None else from_json(row[1]))
+        return row is not None, None
+    return True, replace(before, stop_was="other", stop_authorization=None if row[1] is None else from_json(row[1]))
 
 
 def _put_stop(db: Database, before: Transaction, stop: TransactionStop) -> Transaction:

@@ -5,12 +5,16 @@ import io
 import json
 import logging
 import os
-from collections.abc import Iterator
+import select
+import sys
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
 from websockets.exceptions import ConnectionClosedError
 
+from bridge import logs
 from bridge.logs import configure
 
 
@@ -165,3 +169,55 @@ def test_lines_that_the_reader_does_not_take_are_lost_and_counted_and_no_other(l
     assert (after["event"], lost["event"]) == ("after", "log.lines_lost")
     assert [line["number"] for line in whole] == list(range(len(whole)))
     assert 0 < len(whole) == 2_000 - lost["lines"]
+
+
+def test_a_reader_that_takes_a_line_now_and_then_is_not_waited_for_with_each(monkeypatch):
+    waits = []
+
+    class Poll:
+        def __init__(self) -> None:
+            self._poll = select.poll()
+            self.register = self._poll.register
+
+        def poll(self, milliseconds: int) -> list[tuple[int, int]]:
+            if milliseconds:
+                waits.append(milliseconds)
+            return self._poll.poll(milliseconds)
+
+    monkeypatch.setattr(logs, "select", type("", (), {"poll": Poll, "POLLOUT": select.POLLOUT}))
+    monkeypatch.setattr(logs, "PATIENT_EVERY", 3_600.0)
+    reads, writes = os.pipe()
+    with os.fdopen(writes, "w", encoding="utf-8") as out:
+        configure("info", "json", out)
+        log = structlog.get_logger()
+        for _ in range(5):
+            for number in range(500):
+                log.info("line", number=number, text="x" * 500)
+            os.read(reads, 16_384)  # some of it is taken
+        text = os.read(reads, 1_000_000)
+    os.close(reads)
+    assert b"log.lines_lost" in text
+    assert waits == [logs.PATIENCE]
+
+
+def test_long_lines_of_the_bridge_and_of_libraries_in_other_threads_do_not_get_into_each_other(tmp_path):
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with (tmp_path / "log").open("w", encoding="utf-8") as out:
+            configure("info", "json", out)
+
+            def write(log: Callable[[str], object], text: str) -> None:
+                for _ in range(100):
+                    log(text)
+
+            ways = {"a": structlog.get_logger().warning, "b": logging.getLogger("library").warning}
+            threads = [threading.Thread(target=write, args=(log, name * 20_000)) for name, log in ways.items()]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    lines = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert sorted(lines) == ["a" * 20_000] * 100 + ["b" * 20_000] * 100

@@ -1,7 +1,8 @@
 """Monitored items and their queues (OPC 10000-4 §5.13.1). Nothing here knows the time.
 
 A queue holds encoded DataValues or event fields: nothing while it is empty, the bytes themselves for a single
-one, a list from the second on.
+one, a list from the second on. Where there is place for one value alone, it may also be what was read (`Reading`):
+of ten that take each other's place within a publishing interval one is encoded.
 """
 
 import enum
@@ -12,7 +13,7 @@ from typing import Protocol
 
 from asyncua import ua
 
-from bridge.opcua.sources import Sampling, Source
+from bridge.opcua.sources import Reading, Sampling, Source
 from bridge.opcua.subscriptions.counts import Counts
 from bridge.opcua.subscriptions.event_filters import EventFilter, encode_fields
 from bridge.opcua.subscriptions.events import Event
@@ -77,7 +78,7 @@ class Item:
         self.subscription = subscription
         self.mode = _DISABLED
         self.prefix = b""
-        self.queue: bytes | list[bytes] | None = None
+        self.queue: bytes | list[bytes] | Reading | None = None
         self.held = 0  # bytes of a queue that is a list
         self.queue_size = 1
         self.discard_oldest = True
@@ -87,19 +88,23 @@ class Item:
 
     def configure(self, client_handle: int, queue_size: int, discard_oldest: bool) -> None:
         """The parameters that creating and modifying have in common; what is queued too much goes."""
+        self.settle()
         self.prefix = _U32.pack(client_handle)
         self.queue_size, self.discard_oldest = queue_size, discard_oldest
         if isinstance(self.queue, list):
             kept = self.queue[-queue_size:] if discard_oldest else self.queue[:queue_size]
             self._keep(kept, sum(map(len, kept)))
 
-    def put(self, data: bytes) -> None:
-        """Queues a notification."""
+    def settle(self) -> None:
+        """Encodes what was only read until now."""
+
+    def put(self, data: bytes | Reading) -> None:
+        """Queues a notification; a Reading where there is place for one alone."""
         queue = self.queue
         if queue is None or self.queue_size == 1:
             self.queue = data
         else:
-            self._put_behind(queue, data)
+            self._put_behind(queue, data)  # type: ignore[arg-type]
         if self.mode is _REPORTING and not self.waiting:
             self.waiting = True
             self.subscription.waits(self)
@@ -245,7 +250,14 @@ class DataItem(Item):
             if not self.filter.passes(before, sample):
                 return
         self.value, self.quality, self.source_time = value, quality, source_time
-        self.put(source.encoded(sample, self.times))
+        late = self.queue_size == 1 and source.lasts and len(source.watchers) < 2  # several share what one has encoded
+        self.put(sample if late else source.encoded(sample, self.times))
+
+    def settle(self) -> None:
+        if type(self.queue) is tuple:
+            alone = len(self.source.watchers) < 2  # else it may have kept what another one read since
+            encode = self.source.encoded if alone else self.source.encode
+            self.queue = encode(self.queue, self.times)
 
     def repeat(self) -> None:
         """Queues the present value, whether or not it was told before."""

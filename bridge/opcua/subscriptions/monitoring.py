@@ -9,6 +9,7 @@ from asyncua import ua
 from bridge.errors import Refused
 from bridge.opcua import ranges, shapes
 from bridge.opcua.address_space import TreeAddressSpace
+from bridge.opcua.crowd import for_everybody
 from bridge.opcua.node import Node
 from bridge.opcua.settings import Limits
 from bridge.opcua.shapes import NAMESPACE
@@ -71,14 +72,15 @@ class Revised(NamedTuple):
 class Monitoring:
     """All monitored items. What cannot be had raises Refused with its StatusCode.
 
-    `make_room` gives up items that nobody waits for, and says whether there were any.
+    `has_room` says whether a subscription may have one more item where there are many, having made room if need be.
     """
 
     def __init__(self, aspace: TreeAddressSpace, limits: Limits) -> None:
         self.turns = Turns()
         self.events = Events(aspace, self.turns)
         self.count = 0
-        self.make_room: Callable[[], bool] = lambda: False
+        self.has_room: Callable[[Subscription], bool] = lambda _: False
+        self._many = for_everybody(limits.max_monitored_items, has_users=True)
         self._aspace = aspace
         self._watch: Watch = aspace.watch
         self._tree = aspace.space.tree
@@ -95,8 +97,8 @@ class Monitoring:
             raise Refused("BadMonitoringModeInvalid", "there is no such mode")
         limits = self._limits
         is_full = len(subscription.items) >= limits.max_monitored_items_per_subscription
-        while not is_full and self.count >= limits.max_monitored_items:
-            is_full = not self.make_room()
+        if not is_full and self.count >= self._many:
+            is_full = not self.has_room(subscription)
         if is_full or subscription.ended:
             raise Refused("BadTooManyMonitoredItems", "there are too many monitored items")
         item: Item

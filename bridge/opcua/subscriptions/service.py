@@ -3,16 +3,17 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 
-from bridge.opcua.crowd import first_to_go
+from bridge.opcua.crowd import first_to_go, for_everybody
 from bridge.opcua.diagnostics import Client
 from bridge.opcua.settings import Limits
 from bridge.opcua.subscriptions.cycle import Action, Cycle, State
+from bridge.opcua.subscriptions.items import Item
 from bridge.opcua.subscriptions.monitoring import Monitoring
 from bridge.opcua.subscriptions.publish_queue import PublishQueue, PublishRequest
 from bridge.opcua.subscriptions.room import Room
@@ -24,7 +25,7 @@ SLICE = 500  # items that are sampled, or let go, before others get their turn
 SLOWEST = 3_600_000.0  # ms between two publishings
 LONGEST = 3_600_000.0  # ms that a subscription lives without its client, unless its keep-alives want more
 MOST_KEEP_ALIVES, MOST_LIVES = 5_000, 15_000  # publishing intervals
-UNUSED = 60.0  # s, after which a subscription without items may be taken for one that nobody needs
+UNUSED = 60.0  # s without items, after which a subscription may be taken for one that nobody needs
 KEEP_ALIVES = 3  # in a subscription's lifetime at least (OPC 10000-4 §5.14.2)
 
 
@@ -51,7 +52,7 @@ class Owned(Subscription):
     """A subscription with the session that it belongs to."""
 
     owner: Owner
-    made: float  # the event loop's time
+    emptied: float  # since when it has no items, where it has none (the event loop's time)
     timer: asyncio.TimerHandle | None = None
 
     @property
@@ -59,11 +60,20 @@ class Owned(Subscription):
         """asyncua asks for it when a connection is lost."""
         return self.owner.session_id
 
+    def tidy(self, deleted: Sequence[Item]) -> None:
+        """As a subscription's own; who only asks for it does not make use of it."""
+        super().tidy(deleted)
+        if deleted and not self.items:
+            self.emptied = asyncio.get_running_loop().time()
+
 
 class Subscriptions:
-    """Creates, publishes and ends subscriptions. `monitoring` has their items."""
+    """Creates, publishes and ends subscriptions. `monitoring` has their items; `has_users`: there are some with a name.
 
-    def __init__(self, monitoring: Monitoring, limits: Limits) -> None:
+    Who has no name takes nothing of theirs, and leaves them the last tenth of subscriptions and of items.
+    """
+
+    def __init__(self, monitoring: Monitoring, limits: Limits, has_users: Callable[[], bool]) -> None:
         self.monitoring = monitoring
         self.limits = limits
         self.subscriptions: dict[int, Owned] = {}
@@ -73,7 +83,8 @@ class Subscriptions:
         self._served = itertools.count(1)
         self._turns = monitoring.turns
         self._wakings: dict[int, dict[TimedSampling, asyncio.TimerHandle]] = {}
-        monitoring.make_room = self._make_room_for_items
+        self._has_users = has_users
+        monitoring.has_room = self._has_room_for_item
 
     # ------------------------------------------------------------------ creating and ending
 
@@ -81,38 +92,58 @@ class Subscriptions:
         """A new subscription with revised values. Raises ServiceError where there are too many."""
         limits = self.limits
         if len(owner.owned) >= limits.max_subscriptions_per_session or (
-            len(self.subscriptions) >= limits.max_subscriptions and not self._make_room_for_one()
+            len(self.subscriptions) >= self._most(limits.max_subscriptions, owner)
+            and not self._make_room_for_one(owner)
         ):
             raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
         revised = self.revised_interval(interval)
         cycle = Cycle(*revised_counts(revised, keep_alive, lifetime))
         now = asyncio.get_running_loop().time()
         made = Owned(next(self._numbers), cycle, revised, now, limits, self._wake, self.room)
-        made.owner, made.made = owner, now
+        made.owner, made.emptied = owner, now
         self.created += 1
         self.subscriptions[made.id] = owner.owned[made.id] = made
         self._start_timer(made)
         return made
 
-    def _make_room_for_one(self) -> bool:
+    def _most(self, most: int, owner: Owner) -> int:
+        """How many of so many there may be, with one more for this owner."""
+        return most if owner.user.is_known else for_everybody(most, has_users=self._has_users())
+
+    def _within_reach(self, owner: Owner) -> Iterator[Owned]:
+        """What may be ended for this owner, as far as it depends on whose it is."""
+        return (one for one in self.subscriptions.values() if owner.user.is_known or not one.owner.user.is_known)
+
+    def _make_room_for_one(self, owner: Owner) -> bool:
         """Ends a subscription with nothing in it: one that waits for a client whose connection has gone, else one of
         the session that has most of them, if that makes no use of it; else one that waits, with what is in it.
         False: there is none.
         """
         used = asyncio.get_running_loop().time() - UNUSED
-        empty = [one for one in self.subscriptions.values() if not one.items]
+        empty = [one for one in self._within_reach(owner) if not one.items]
         waits = [one for one in empty if one.owner.is_left]
-        goes = first_to_go(waits or (one for one in empty if one.made < used), lambda one: id(one.owner))
+        goes = first_to_go(waits or (one for one in empty if one.emptied < used), lambda one: id(one.owner))
         if goes is None:
-            return self._make_room_for_items()
+            return self._make_room_for_items(owner)
         self._time_out(goes)
         return True
 
-    def _make_room_for_items(self) -> bool:
+    def _has_room_for_item(self, subscription: Subscription) -> bool:
+        """For one more, after room was made if need be."""
+        found = self.subscriptions.get(subscription.id)
+        if found is None:
+            return False
+        most = self._most(self.limits.max_monitored_items, found.owner)
+        while self.monitoring.count >= most:
+            if not self._make_room_for_items(found.owner):
+                return False
+        return True
+
+    def _make_room_for_items(self, owner: Owner) -> bool:
         """Ends a subscription with items that only waits for a client whose connection has gone, the one that is away
         longest. What a client has left behind does not keep the same client out when it is back. False: there is none.
         """
-        waits = (one for one in self.subscriptions.values() if one.items and one.owner.is_left)
+        waits = (one for one in self._within_reach(owner) if one.items and one.owner.is_left)
         goes = min(waits, key=lambda one: one.owner.heard, default=None)
         if goes is None:
             return False

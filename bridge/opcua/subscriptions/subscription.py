@@ -183,6 +183,7 @@ class Subscription:
         waiting = self._waiting
         while waiting and left > 0:
             item = waiting[0]
+            item.settle()
             prefix, queue = item.prefix, item.queue
             if queue is None or (item.mode is not Mode.REPORTING and not item.released):
                 self._done(waiting.popleft())

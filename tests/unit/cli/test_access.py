@@ -98,7 +98,7 @@ def test_a_role_that_there_is_not_is_refused(project):
 def rejected(project):
     """A client whose certificate was refused."""
     own = party("hmi")
-    TrustList(project.state_dir / "pki").keep_rejected(own.der)
+    TrustList(project.state_dir / "pki").keep_rejected(own.der, "10.0.0.1")
     return own
 
 

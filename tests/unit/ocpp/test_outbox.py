@@ -129,6 +129,13 @@ async def test_stations_that_wait_for_nothing_but_their_answers_have_no_rest(res
     assert history.count("rest") == REMEMBERED  # when they came first
 
 
+async def test_after_a_turn_with_much_to_send_nobody_rests(resting, history):
+    """Also where most of it has gone out within the turn."""
+    wires = [cast("asyncio.Transport", Wire(history)) for _ in range(TOGETHER + 2)]
+    await sent(resting, *wires)
+    assert history == [b"x"] * len(wires)
+
+
 async def test_the_time_of_a_rest_is_not_that_between_two_turns(monkeypatch, history):
     now = [1.0]
     monkeypatch.setattr("bridge.ocpp.outbox.time.monotonic", lambda: now[0])

@@ -37,6 +37,9 @@ class Station:
     def eof_received(self) -> None:
         self.history.append(f"{self.name} ends")
 
+    def lost_line(self, error: OSError) -> None:
+        self.broken(error)
+
     def broken(self, error: Exception) -> None:
         self.history.append(f"{self.name}: {type(error).__name__}")
 

@@ -10,7 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.ocpp.schemas import schemas
-from bridge.ocpp.telegrams import MAX_SAMPLES, MAX_SHAPES, telegram_decoder
+from bridge.ocpp.telegrams import (
+    MAX_CUTS,
+    MAX_SAMPLES,
+    MAX_SHAPES,
+    MISSES,
+    RESTS,
+    Forms,
+    Kinds,
+    Shape,
+    telegram_decoder,
+)
 from bridge.ocpp.typed import call_decoder
 from bridge.ocpp.versions import VERSIONS
 
@@ -167,3 +177,29 @@ def test_a_long_text_is_not_remembered():
     decode, text = telegram_decoder(PARSE), text_of().replace('"unit":"V"', ",".join(['"unit":"V"'] * 20_000))
     assert plain(decode(text)) == plain(decode(text))
     assert decode(text)[3].texts == ("1234.5", "230", "7")
+
+
+def test_numbers_of_any_length_are_read():
+    """However many forms there are: those that are of no use are given up, and learned again."""
+    decode = telegram_decoder(PARSE)
+    for number in range(MISSES + 50):
+        digits = 1 + number % 7, 1 + number // 7 % 11, 1 + number // 77 % 13
+        samples = [{**sample, "value": "1" * count} for sample, count in zip(SAMPLES, digits, strict=True)]
+        assert decode(text_of(samples))[3].texts == tuple("1" * count for count in digits)
+
+
+def test_forms_take_a_bounded_room_and_rest_where_they_are_of_no_use():
+    forms, shape = Forms(), Shape(Kinds([()] * 2), ("a", "b", "c"))
+    for length in range(MISSES - 1):
+        forms.learn(100 + length, shape, ("1", "2"))
+    assert len(forms.alike) == MISSES - 1
+    for _ in range(RESTS + 1):
+        forms.learn(1, shape, ("1", "2"))
+    assert forms.alike == {}
+    forms.learn(1, shape, ("1", "2"))
+    assert len(forms.alike) == 1
+    many = Shape(Kinds([()] * 100), ("a",) * 101)
+    for length in range(MISSES - 10):
+        forms.hits += 100
+        forms.learn(length, many, ("1",) * 100)
+        assert sum(2 * len(form.shape.between) - 1 for alike in forms.alike.values() for form in alike) <= MAX_CUTS

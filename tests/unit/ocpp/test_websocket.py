@@ -12,6 +12,7 @@ import pytest
 from websockets.frames import Close, Opcode
 
 from bridge.errors import StationOffline
+from bridge.ocpp.turns import WAITED
 from bridge.ocpp.websocket import Connection
 from tests.unit.ocpp.wires import REQUEST, RESET, SOON, Host, Peer, connected, deaf, fill, framed, on_both_loops, raw
 from tests.unit.station.rig import WAIT, logged
@@ -27,6 +28,26 @@ async def test_a_message_comes_and_goes(host: Host):
         assert host.messages == ["Säule"]
         host.connections[0].write("Löschen")
         assert await peer.next() == (Opcode.TEXT, "Löschen".encode())
+
+
+@on_both_loops
+async def test_what_comes_with_the_request_is_taken_before_what_comes_after_it(host: Host):
+    """Also in a storm, when it has to wait for a turn of its own."""
+
+    def busy() -> None:
+        ends = time.thread_time() + 2 * WAITED
+        while time.thread_time() < ends:
+            pass
+
+    async with raw(host) as peer:
+
+        async def admit(_: Connection) -> None:
+            peer.text("second")
+
+        host.answer, host.on_open = admit, lambda: host.turns.later(busy)
+        peer.send(REQUEST + framed(Opcode.TEXT, b"first"))
+        await host.until(lambda: len(host.messages) == 2)
+    assert host.messages == ["first", "second"]
 
 
 @on_both_loops

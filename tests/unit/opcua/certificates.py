@@ -110,3 +110,10 @@ def party(
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     signer = own if issuer is None else issuer.key
     return Party(builder.sign(signer, digest or hashes.SHA256()), own)
+
+
+def signed_strangely(party: Party) -> bytes:
+    """Its certificate (DER), signed with an algorithm that nobody knows."""
+    with_sha256 = bytes.fromhex("06092a864886f70d01010b")  # sha256WithRSAEncryption (RFC 8017 appendix C)
+    assert party.der.count(with_sha256) == 2
+    return party.der.replace(with_sha256, with_sha256[:-1] + b"\x63")

@@ -24,7 +24,8 @@ def site(_shared: Site) -> Site:
     _shared.audit.clear()
     guard = _shared.server._guard  # another test's failures slow nobody here, and use up nothing
     guard.slowdown = Slowdown()
-    for allowance in (guard._refusals, guard._visits, guard._lines, guard._rejected, guard._glances):
+    limited = (guard._refusals, guard._visits, guard._lines, guard._rejected)
+    for allowance in (*limited, guard._glances, guard._glances_of_machine):
         allowance._left.clear()
         allowance._left_out.clear()
     return _shared

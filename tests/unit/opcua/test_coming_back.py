@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from asyncua import ua
 
-from bridge.opcua import connection, crowd
+from bridge.opcua import connection, crowd, guard, identity
 from bridge.opcua.settings import Account, Limits
 from tests.unit.opcua.asking import LONG, Asking, item
 from tests.unit.opcua.certificates import party
@@ -120,7 +120,7 @@ async def follows(site: Site, count: int) -> list[str]:
 
 async def test_what_a_client_monitored_before_it_was_cut_does_not_count_when_it_is_back(start_site):
     """U21: its subscriptions live for an hour without it, and it makes new ones."""
-    site = await start_site(limits=Limits(max_monitored_items=100, max_subscriptions=3))
+    site = await start_site(limits=Limits(max_monitored_items=100, max_subscriptions=3), users={})
     station = site.station(connectors=0)
     for _ in range(10):
         client = site.client()
@@ -138,7 +138,7 @@ async def test_what_a_client_monitored_before_it_was_cut_does_not_count_when_it_
 
 
 async def test_what_a_client_monitors_that_is_there_is_not_given_up_for_another(start_site):
-    site = await start_site(limits=Limits(max_monitored_items=100))
+    site = await start_site(limits=Limits(max_monitored_items=100), users={})
     station = site.station(connectors=0)
     async with site.client() as client:
         asking = Asking(client)
@@ -186,13 +186,13 @@ async def test_a_hmi_that_gives_up_waiting_gets_in_once_its_password_is_right(si
 
 
 async def test_a_user_who_was_here_before_does_not_wait_behind_those_who_guess_beside_it(site, monkeypatch):
-    """On the same machine, in the same name: however many of them, and in whatever queue they stand."""
+    """On the same machine, in the same name, in whatever queue they stand."""
     async with site.client("olga"):
         pass
     stuck, slowdown = asyncio.Event(), site.server._guard.slowdown
     monkeypatch.setattr(slowdown, "_sleep", lambda seconds: stuck.wait())
     guesses = []
-    for _ in range(8):
+    for _ in range(4):
         raw = await Raw.open(site)
         nonce = (await created(raw)).ServerNonce
         guesses.append(asyncio.create_task(activation(raw, token(site, "olga", sealed(b"wrong", nonce)))))
@@ -232,14 +232,93 @@ async def test_a_password_that_was_changed_is_not_remembered(start_site):
         await site.client("olga").connect()
     async with site.client("olga", "made"):
         pass
+    assert [record.user for record in site.audit if record.status != "Good"] == ["olga"]  # the old one alone was wrong
+
+
+async def cut_guess(site: Site, stuck: asyncio.Event, password: bytes) -> str:
+    """Logs in as olga. Hangs up when it has to wait: "waits"."""
+    stuck.clear()
+    raw = await Raw.open(site)
+    nonce = (await created(raw)).ServerNonce
+    answer = asyncio.create_task(activation(raw, token(site, "olga", sealed(password, nonce))))
+    waiting = asyncio.create_task(stuck.wait())
+    async with asyncio.timeout(30):
+        await asyncio.wait({answer, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    said = answer.result() if answer.done() else "waits"
+    answer.cancel()
+    waiting.cancel()
+    await raw.close()
+    return said
+
+
+@pytest.fixture
+def stuck(site, monkeypatch) -> asyncio.Event:
+    """Somebody has to wait, and does so for ever."""
+    event = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        event.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(site.server._guard.slowdown, "_sleep", sleep)
+    return event
+
+
+async def test_who_guesses_where_the_user_was_before_and_hangs_up_is_noted_and_gets_not_far(site, stuck):
+    """U19: that it has to wait says that the password was wrong."""
+    async with site.client("olga"):
+        pass
+    failed = site.tree.bridge.value("Security.Clients.FailedLogins") or 0
+    said = [await cut_guess(site, stuck, b"wrong") for _ in range(guard.GLANCES)]
+    assert said == ["BadUserAccessDenied"] * 3 + ["waits"] * (guard.GLANCES - 3)
+    refused = [record for record in site.audit if record.status == "BadUserAccessDenied"]
+    assert [(record.action, record.user) for record in refused] == [("login", "olga")] * guard.GLANCES
+    assert site.tree.bridge.value("Security.Clients.FailedLogins") == failed + guard.GLANCES
+    assert await cut_guess(site, stuck, b"done") == "waits"
+
+
+async def test_a_user_is_known_at_once_only_where_it_was_before(start_site, tmp_path):
+    """Not on another channel, from where somebody may guess."""
+    site = await start_site(trusts_everybody=False)
+    own = party()
+    folder = tmp_path / "pki" / "trusted" / "certs"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "own.der").write_bytes(own.der)
+    async with await own.secure(site.client("olga"), tmp_path / "own"):
+        pass
+    waited, slowdown = [], site.server._guard.slowdown
+    slept = slowdown._sleep
+    slowdown._sleep = lambda seconds: waited.append(seconds) or slept(0)
+    for password in (b"wrong", b"wrong", b"wrong", b"done"):
+        raw = await Raw.open(site)
+        nonce = (await created(raw)).ServerNonce
+        await activation(raw, token(site, "olga", sealed(password, nonce)))
+    assert len(waited) == 1
+
+
+async def test_with_the_names_of_strangers_the_key_is_used_once(site, monkeypatch):
+    used, password_of = [], identity.password_of
+    monkeypatch.setattr(identity, "password_of", lambda *given: used.append(given) or password_of(*given))
+    raw = await Raw.open(site)
+    nonce = (await created(raw)).ServerNonce
+    assert await activation(raw, token(site, "stranger", sealed(b"wrong", nonce))) == "BadUserAccessDenied"
+    assert len(used) == 1
+
+
+async def test_one_name_after_the_other_shows_no_more_of_a_machine(site, monkeypatch):
+    watch, place = site.server._guard, ("10.0.0.1", "")
+    monkeypatch.setattr(watch._glances_of_machine, "_each_second", 0.0)
+    names = [f"user{number}" for number in range(100)]
+    monkeypatch.setattr(site.server._users, "_good", {(place, name): b"" for name in names})
+    assert sum(watch.may_glance(place, name) for name in names) == guard.GLANCES_OF_MACHINE
 
 
 async def test_a_client_with_a_certificate_of_its_own_does_not_wait_for_another_ones_failures(start_site, tmp_path):
     """Both are behind one address, and log in as the same user."""
     site = await start_site(trusts_everybody=False, security=("Basic256Sha256",))
-    guard = site.server._guard
+    watch = site.server._guard
     right, wrong = party(), party("other", number=1)
-    place = guard.place("10.0.0.1", "AA")
+    place = watch.place("10.0.0.1", "AA")
     assert place == ("10.0.0.1", "AA")
     folder = tmp_path / "pki" / "trusted" / "certs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -249,8 +328,8 @@ async def test_a_client_with_a_certificate_of_its_own_does_not_wait_for_another_
         with pytest.raises(ua.uaerrors.BadUserAccessDenied):
             await (await wrong.secure(site.client("olga", "wrong"), tmp_path / "wrong")).connect()
     waited = []
-    slept = guard.slowdown._sleep
-    guard.slowdown._sleep = lambda seconds: waited.append(seconds) or slept(seconds)
+    slept = watch.slowdown._sleep
+    watch.slowdown._sleep = lambda seconds: waited.append(seconds) or slept(seconds)
     async with await right.secure(site.client("olga"), tmp_path / "right") as client:
         assert (await read(client, "Bridge.StationsKnown")).StatusCode.name == "Good"
     assert waited == []

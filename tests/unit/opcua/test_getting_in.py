@@ -1,6 +1,7 @@
 """Every way in with certificates, and the wrong ones, over real channels."""
 
 import asyncio
+import struct
 from hashlib import sha256
 
 import pytest
@@ -8,14 +9,15 @@ import pytest_asyncio
 from asyncua import Client, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import uacrypto
+from asyncua.ua.ua_binary import struct_to_binary
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.opcua.certificate import load_identity, renew
 from bridge.opcua.settings import Account
-from bridge.opcua.trust import TRUSTED, thumbprint
-from tests.unit.opcua.certificates import POLICIES, URI, Party, party
+from bridge.opcua.trust import MOST_OF_MACHINE, MOST_REJECTED, TRUSTED, thumbprint
+from tests.unit.opcua.certificates import POLICIES, URI, Party, party, signed_strangely
 from tests.unit.opcua.helpers import USERS, Site, read
-from tests.unit.opcua.raw import Raw
+from tests.unit.opcua.raw import Raw, hello
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -104,6 +106,33 @@ async def test_strangers_certificates_bury_nobody_elses(guarded):
     kept = [listed.thumbprint for listed in guard.certificates.listed()]
     assert thumbprint(new.certificate) in kept
     assert len(kept) < 15
+
+
+async def test_however_long_a_machine_sends_strangers_certificates_it_buries_nobody_elses(guarded, monkeypatch):
+    guard = guarded.server._guard
+    monkeypatch.setattr(guard._rejected, "_each_second", 1e9)  # as if each had come some time after the last one
+    new = party("new HMI")
+    flood = [party(f"stranger {number}") for number in range(MOST_REJECTED + 10)]
+    for each, address in ((new, "10.0.0.2"), *((each, "10.0.0.1") for each in flood)):
+        with pytest.raises(ServiceError):
+            guard.check_certificate(each.der, address)
+    kept = {listed.thumbprint for listed in guard.certificates.listed()}
+    assert kept == {thumbprint(each.certificate) for each in (new, *flood[-MOST_OF_MACHINE:])}
+
+
+async def test_a_certificate_of_which_nobody_knows_how_it_is_signed_is_refused_and_counted(site):
+    """U09"""
+    before = site.tree.bridge.value("Security.Clients.RejectedCertificates") or 0
+    raw = await Raw.connect(site)
+    raw.writer.write(hello(site.server.endpoint))
+    await raw.frame()
+    policy = "http://opcfoundation.org/UA/SecurityPolicy#Basic256Sha256"
+    header = ua.AsymmetricAlgorithmHeader(policy, signed_strangely(party()), bytes(20))
+    body = struct_to_binary(header) + bytes(256)
+    raw.writer.write(struct.pack("<4sII", b"OPNF", 12 + len(body), 0) + body)
+    assert await raw.error() == "BadSecurityChecksFailed"
+    assert site.tree.bridge.value("Security.Clients.RejectedCertificates") == before + 1
+    assert "signature cannot be read" in str(site.tree.bridge.value("Security.Clients.LastRejectedCertificate"))
 
 
 async def test_a_session_belongs_to_the_certificate_of_its_channel(guarded, tmp_path):

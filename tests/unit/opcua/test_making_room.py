@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from asyncua import ua
 
-from bridge.opcua import memory, requests
+from bridge.opcua import requests
 from bridge.opcua.processor import MOST_LONG
 from bridge.opcua.settings import Limits
 from bridge.opcua.subscriptions import service
@@ -146,6 +146,52 @@ async def test_where_there_are_no_users_all_sessions_are_for_clients_without_a_n
     assert await refusal(site) == "BadTooManySessions"
 
 
+async def test_sessions_that_were_left_for_another_one_do_not_pile_up(start_site):
+    """U22: a client makes a session on the one connection and goes on there with that of the other, again and again."""
+    site = await start_site(limits=Limits(max_sessions=10))
+    clients = site.server._server.iserver.clients
+    here, there = await Raw.activated(site), await Raw.open(site)
+    own = here.token
+    for _ in range(20):
+        await created(there)
+        there.token = own
+        await there.activate()
+        here, there = there, here
+    assert [session.auth_token for session in clients()] == [own]
+    assert await reads(here)
+    await here.close()
+    await there.close()
+    async with asyncio.timeout(30):
+        while clients():  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.01)
+
+
+async def test_a_session_with_subscriptions_waits_for_its_client_when_another_one_takes_its_connection(start_site):
+    """It counts as one whose client has gone: it gives way, and is not in the way."""
+    site = await start_site(limits=Limits(max_sessions=2))
+    session_of = site.server._server.iserver.lookup_external_session
+    first, second = await Raw.activated(site), await Raw.activated(site)
+    await subscribe(second)
+    waits = Raw(second.reader, second.writer, second.token)
+    second.token = first.token
+    await second.activate()
+    assert await reads(second)
+    assert session_of(waits.token).is_left
+    assert await comes_back(site, waits) == "Good"
+    await subscribe(second)
+    await second.close()
+    assert await reads(await Raw.activated(site))
+    assert session_of(second.token) is None
+
+
+async def test_no_more_sessions_are_tried_for_than_there_may_be_connections(start_site):
+    site = await start_site(limits=Limits(max_connections=3))
+    waiting = [site.server._server.iserver.create_session("nobody's", external=True) for _ in range(3)]
+    assert await refusal(site) == "BadTooManySessions"
+    await waiting[0].close_session()
+    assert await refusal(site) == "Good"
+
+
 # Subscriptions
 
 
@@ -204,6 +250,111 @@ async def test_no_items_are_won_by_ending_subscriptions_without_any(start_site):
     assert subscriptions(site) == before
 
 
+async def goes_away(site: Site, raw: Raw) -> None:
+    """Its network has gone; its session waits for it."""
+    session = site.server._server.iserver.lookup_external_session(raw.token)
+    await raw.close()
+    async with asyncio.timeout(30):
+        while not session.is_left:  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.01)
+
+
+async def test_a_subscription_that_is_given_other_items_stays_however_old_it_is(start_site, monkeypatch):
+    site = await start_site(limits=Limits(max_subscriptions=3))
+    hmi, other = await Raw.activated(site), await Raw.activated(site)
+    own, unused = await subscribe(hmi), await subscribe(hmi)
+    items = await monitor(hmi, own, site)
+    await subscribe(other)
+    monkeypatch.setattr(service, "UNUSED", 3_600.0)
+    for one in site.server._server.iserver.subscription_service.subscriptions.values():
+        one.emptied -= 7_200
+    delete = ua.DeleteMonitoredItemsRequest()
+    delete.Parameters.SubscriptionId, delete.Parameters.MonitoredItemIds = own, items
+    assert (await hmi.ask(delete, ua.DeleteMonitoredItemsResponse)).Results[0].name == "Good"
+    delete.Parameters.SubscriptionId = unused  # what has none is not used by that
+    assert (await hmi.ask(delete, ua.DeleteMonitoredItemsResponse)).Results[0].name == "BadMonitoredItemIdInvalid"
+    for _ in range(2):
+        await subscribe(other)
+    assert await other.status(other.encode(ua.CreateSubscriptionRequest())) == "BadTooManySubscriptions"
+    assert own in subscriptions(site)
+    assert unused not in subscriptions(site)
+    await monitor(hmi, own, site)
+
+
+async def blinked(site: Site) -> set[int]:
+    """A user whose network has gone for a moment: one subscription with four items, and one with none."""
+    emma = await logged_in(site, "emma", b"made")
+    own = await subscribe(emma), await subscribe(emma)
+    await monitor(emma, own[0], site, 4)
+    await goes_away(site, emma)
+    return set(own)
+
+
+async def test_clients_without_a_name_end_no_subscription_of_a_user_for_one_of_theirs(start_site):
+    site = await start_site(limits=Limits(max_subscriptions=4), anonymous="observer")
+    kept = await blinked(site)
+    nobody = await Raw.activated(site)
+    own = {await subscribe(nobody), await subscribe(nobody)}
+    assert await nobody.status(nobody.encode(ua.CreateSubscriptionRequest())) == "BadTooManySubscriptions"
+    assert subscriptions(site) == kept | own
+    anna = await logged_in(site, "anna", b"kept")
+    new = {await subscribe(anna), await subscribe(anna)}  # one user makes room for the other
+    assert subscriptions(site) == new | own
+
+
+async def test_clients_without_a_name_end_no_subscription_of_a_user_for_their_items(start_site):
+    site = await start_site(limits=Limits(max_monitored_items=9), anonymous="observer")
+    kept = await blinked(site)
+    nobody = await Raw.activated(site)
+    own = await subscribe(nobody)
+    await monitor(nobody, own, site, 5)
+    with pytest.raises(ua.uaerrors.BadTooManyMonitoredItems):
+        await monitor(nobody, own, site)
+    assert subscriptions(site) == {*kept, own}
+    anna = await logged_in(site, "anna", b"kept")
+    new = await subscribe(anna)
+    await monitor(anna, new, site)
+    assert own in subscriptions(site)
+    assert len(kept & subscriptions(site)) == 1  # the one without items: one user makes room for the other
+
+
+async def test_a_user_takes_the_place_of_what_a_client_without_a_name_has_left(start_site):
+    site = await start_site(limits=Limits(max_monitored_items=5))
+    gone = await Raw.activated(site)
+    before = await subscribe(gone)
+    await monitor(gone, before, site, 5)
+    await goes_away(site, gone)
+    emma = await logged_in(site, "emma", b"made")
+    own = await subscribe(emma)
+    await monitor(emma, own, site, 5)
+    assert subscriptions(site) == {own}
+
+
+async def test_clients_without_a_name_leave_the_last_tenth_of_subscriptions_and_items_to_users(start_site):
+    site = await start_site(limits=Limits(max_subscriptions=10, max_monitored_items=20))
+    nobody, emma = await Raw.activated(site), await logged_in(site, "emma", b"made")
+    own = [await subscribe(nobody) for _ in range(9)]
+    assert await nobody.status(nobody.encode(ua.CreateSubscriptionRequest())) == "BadTooManySubscriptions"
+    await monitor(nobody, own[0], site, 18)
+    with pytest.raises(ua.uaerrors.BadTooManyMonitoredItems):
+        await monitor(nobody, own[0], site)
+    hers = await subscribe(emma)
+    await monitor(emma, hers, site, 2)
+    with pytest.raises(ua.uaerrors.BadTooManyMonitoredItems):
+        await monitor(emma, hers, site)
+    assert subscriptions(site) == {*own, hers}
+
+
+async def test_where_there_are_no_users_all_subscriptions_and_items_are_for_clients_without_a_name(start_site):
+    site = await start_site(limits=Limits(max_subscriptions=10, max_monitored_items=20), users={})
+    nobody = await Raw.activated(site)
+    own = [await subscribe(nobody) for _ in range(10)]
+    await monitor(nobody, own[0], site, 20)
+    assert await nobody.status(nobody.encode(ua.CreateSubscriptionRequest())) == "BadTooManySubscriptions"
+    with pytest.raises(ua.uaerrors.BadTooManyMonitoredItems):
+        await monitor(nobody, own[0], site)
+
+
 # Work
 
 
@@ -260,52 +411,3 @@ async def test_of_one_client_few_long_answers_are_begun_at_a_time_and_all_come_i
     await listening
     assert answered == list(range(30))
     assert 1 < most <= MOST_LONG
-
-
-# Memory
-
-
-def kept(site: Site, size: Callable[[memory.Kept], int]) -> int:
-    """Bytes, for all clients together."""
-    connections = site.server._server.iserver.channels()
-    return sum(size(connection) for connection in connections if not connection.closing)
-
-
-async def test_the_halves_of_messages_are_bounded_for_all_clients_together(start_site, monkeypatch):
-    """U25: each by itself is no more than is allowed, and who sends little gets through."""
-    monkeypatch.setattr(memory, "LARGE", 0)
-    site = await start_site(limits=Limits(max_message_size=300_000))
-    modest = await Raw.activated(site)
-    body = long_request(modest, 100)
-    modest.writer.write(modest.chunk(body[:1_000], 7, b"MSGC"))
-    flood = [await Raw.activated(site) for _ in range(10)]
-    for raw in flood:
-        for _ in range(4):
-            raw.writer.write(raw.chunk(bytes(60_000), 7, b"MSGC"))
-            await raw.writer.drain()
-            assert kept(site, memory.arriving) <= 4 * 300_000 + 60_000
-    modest.writer.write(modest.chunk(body[1_000:], 7))
-    assert (await modest.message())[0] == 7
-    async with asyncio.timeout(30):
-        while len(site.server._server.iserver.channels()) > 7:
-            assert kept(site, memory.arriving) <= 4 * 300_000 + 60_000
-            await asyncio.sleep(0.01)
-    assert await reads(modest)
-
-
-async def test_what_clients_do_not_read_is_bounded_for_all_of_them_together(start_site, monkeypatch):
-    """U28: each by itself has no more waiting than is allowed, and who reads is answered."""
-    monkeypatch.setattr(memory, "LARGE", 0)
-    monkeypatch.setattr(memory, "MOST_BACKLOG", 1)
-    site = await start_site(limits=Limits(max_backlog=2_000_000))
-    reader = await Raw.activated(site)
-    deaf = [await Raw.activated(site) for _ in range(12)]
-    for raw in deaf:
-        raw.writer.transport.pause_reading()
-    large = ua.NodeId(ua.ObjectIds.OpcUa_BinarySchema)  # 200 KB: the kernel takes some, and the rest waits here
-    async with asyncio.timeout(60):
-        while len(site.server._server.iserver.channels()) == 13:
-            for number, raw in enumerate(deaf):
-                raw.send(long_request(raw, number % 6 + 3, large))
-            assert await reads(reader)
-            assert kept(site, memory.backlog) <= 2_000_000

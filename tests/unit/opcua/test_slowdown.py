@@ -44,6 +44,25 @@ async def test_failures_are_slowed_more_and_more_up_to_a_bound():
     assert waited == [0, 0, 0, 0.5, 1, 2, 4, 8, 15, 15]
 
 
+async def test_what_is_known_to_be_wrong_counts_though_nobody_waits_for_the_answer():
+    world = World()
+
+    async def check() -> None:
+        raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
+
+    async def hang_up(seconds: float) -> None:
+        raise asyncio.CancelledError
+
+    slowdown = Slowdown(lambda: 0.0, hang_up)
+    for expected in [ServiceError] * 3 + [asyncio.CancelledError] * 2:
+        with pytest.raises(expected):
+            await slowdown.attempt(("10.0.0.1", ""), "olga", check, is_wrong=True)
+    slowdown._sleep = world._sleep
+    with pytest.raises(ServiceError):
+        await slowdown.attempt(("10.0.0.1", ""), "olga", check)
+    assert world.waited == [2]
+
+
 async def test_a_right_password_ends_it_and_time_does():
     world = World()
     for _ in range(5):

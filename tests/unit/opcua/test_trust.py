@@ -13,7 +13,7 @@ from bridge.errors import Refused
 from bridge.opcua import trust
 from bridge.opcua.trust import MOST_IN_CHAIN, MOST_REJECTED, REJECTED, TRUSTED, TrustList, parse, thumbprint
 from tests.unit.opcua import certificates
-from tests.unit.opcua.certificates import DAY, key, party
+from tests.unit.opcua.certificates import DAY, key, party, signed_strangely
 
 
 def put(pki, folder, name, content):
@@ -121,6 +121,25 @@ def test_an_issuer_that_is_no_authority_or_has_ended_vouches_for_nobody(tmp_path
     assert status(certificates, party(issuer=old).der) == "BadCertificateIssuerTimeInvalid"
 
 
+@pytest.mark.parametrize("names", [("old", "renewed"), ("renewed", "old")])
+@pytest.mark.parametrize("wrong", [{"begins": -2 * DAY, "ends": -DAY}, {"authority": False}])
+def test_of_an_authority_that_was_renewed_with_the_same_key_the_old_certificate_does_no_harm(tmp_path, names, wrong):
+    """U09: in whatever order the files lie in the folder."""
+    old, renewed = party("root", number=1, **{"authority": True, **wrong}), party("root", authority=True, number=1)
+    for name, root in zip(names, (old, renewed), strict=True):
+        put(tmp_path, TRUSTED, f"{sorted(names).index(name)}.der", root.der)
+    assert status(TrustList(tmp_path), party(issuer=renewed, number=2).der) == "Good"
+
+
+def test_of_which_nobody_knows_how_it_is_signed_is_refused_and_so_is_who_it_vouches_for(tmp_path):
+    """U09"""
+    root = party("root", authority=True, number=1)
+    put(tmp_path, TRUSTED, "root.der", signed_strangely(root))
+    certificates = TrustList(tmp_path)
+    assert status(certificates, party(issuer=root).der) == "BadCertificateInvalid"
+    assert status(certificates, signed_strangely(party())) == "BadCertificateInvalid"
+
+
 def test_a_forged_issuer_vouches_for_nobody(tmp_path):
     root, forged = party("root", authority=True, number=1), party("root", authority=True, number=2)
     put(tmp_path, TRUSTED, "root.der", root.der)
@@ -169,7 +188,7 @@ def test_a_chain_without_end_is_refused(tmp_path):
 
 def test_a_rejected_certificate_is_trusted_by_moving_it_and_back(tmp_path):
     client, certificates = party("../../x y"), TrustList(tmp_path)
-    certificates.keep_rejected(client.der)
+    certificates.keep_rejected(client.der, "10.0.0.1")
     (found,) = certificates.listed()
     assert (found.state, found.thumbprint) == ("rejected", thumbprint(client.certificate))
     assert found.path.parent == tmp_path / REJECTED
@@ -184,8 +203,8 @@ def test_a_rejected_certificate_is_trusted_by_moving_it_and_back(tmp_path):
 def test_the_rejected_ones_are_bounded_and_the_newest_stay(tmp_path):
     certificates = TrustList(tmp_path)
     clients = [party(f"c{number}") for number in range(MOST_REJECTED + 5)]
-    for client in clients:
-        certificates.keep_rejected(client.der)
+    for number, client in enumerate(clients):
+        certificates.keep_rejected(client.der, f"10.0.0.{number}")
     files = list((tmp_path / REJECTED).iterdir())
     assert len(files) == MOST_REJECTED
     assert any(thumbprint(clients[-1].certificate) in file.name for file in files)

@@ -57,7 +57,7 @@ def test_a_key_of_another_certificate_is_refused(tmp_path):
 @pytest.mark.parametrize(("name", "password", "role"), [("otto", "seen", "observer"), ("emma", "made", "engineer")])
 async def test_a_user_has_the_configured_role_and_is_no_administrator(name, password, role):
     users = Users("none", USERS)
-    user = await users.with_password(name, password)
+    user = await users.with_password(("10.0.0.1", ""), name, password)
     assert (user.name, user.rights, user.role) == (name, role, UserRole.User)
     users.close()
 
@@ -66,7 +66,7 @@ async def test_a_user_has_the_configured_role_and_is_no_administrator(name, pass
 async def test_any_other_login_is_refused(name, password):
     users = Users("none", USERS)
     with pytest.raises(ServiceError):
-        await users.with_password(name, password)
+        await users.with_password(("10.0.0.1", ""), name, password)
     users.close()
 
 

@@ -1,15 +1,20 @@
 """Who monitors a point hears of its changes; who samples is only marked. Nothing is kept of what nobody monitors."""
 
+import gc
+
 import pytest
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
 
 from bridge.opcua.sources import Fixed
+from bridge.opcua.subscriptions.items import DataItem, Mode
+from bridge.opcua.subscriptions.room import Room
 from bridge.opcua.variants import BOTH, NEITHER, SOURCE, data_value, text_value
-from bridge.opcua.watch import Part, Watch
+from bridge.opcua.watch import Part, Point, Watch, _Watched
 from bridge.points.layout import build_layout
 from bridge.points.rows import Enumeration, Row, Type
 from bridge.points.tree import Group, Tree, Update
+from tests.unit.opcua.subscriptions.test_items import Reporter
 
 STATES = Enumeration("States", {"Off": 0, "On": 1})
 LAYOUT = build_layout("station", [Row(folder="", name=name, type=Type.INT32, description="") for name in "ABC"])
@@ -28,6 +33,9 @@ class Watcher:
 
     def mark(self, item: "Watcher") -> None:
         self.marks += 1
+
+    def settle(self) -> None:
+        """It has encoded everything."""
 
     def take(self) -> None:
         sample = self.source.read()
@@ -130,6 +138,24 @@ def test_a_watched_point_is_the_same_after_the_slots_have_moved(desk):
     assert desk.point("A") is watcher.source
 
 
+TEXTS = build_layout("station", [Row(folder="", name=name, type=Type.STRING, description="") for name in "ABC"])
+
+
+def test_what_waits_of_a_point_that_becomes_another_is_told_as_it_was(desk):
+    """A place for one value holds what was read, and encodes it when it is told: as the type that it was read of."""
+    item = DataItem(1, Reporter(Room(1_000)), desk.point("A"), BOTH)
+    item.configure(7, 1, True)
+    item.mode = Mode.REPORTING
+    item.source.add(item)
+    desk.set("A", 1, 2)
+    sample = item.source.read()
+    expected = item.source.encoded(sample, BOTH)
+    desk.tree.relayout(desk.group, TEXTS)
+    desk.set("B", "b")
+    item.settle()
+    assert item.drain(1, 100) == [expected]
+
+
 def test_a_point_of_a_station_that_is_removed_says_so_and_lives_again(desk):
     watcher = desk.add(1, "A")
     desk.tree.remove_station(desk.group)
@@ -141,6 +167,27 @@ def test_a_point_of_a_station_that_is_removed_says_so_and_lives_again(desk):
     watcher.source.remove(watcher)
     desk.watch.release([watcher.source])
     assert (desk.watch._groups, desk.watch._gone) == ({}, {})
+
+
+def watched_objects() -> int:
+    return sum(type(each) in (Point, _Watched) for each in gc.get_objects())
+
+
+def test_of_what_nobody_monitors_any_more_nothing_is_left(desk):
+    """No ring of objects either: nothing looks for those (bridge.garbage)."""
+    gc.collect()
+    gc.disable()
+    before = watched_objects()
+    try:
+        for number in range(3):
+            watcher = desk.add(number, "A")
+            desk.set("A", number)
+            watcher.source.remove(watcher)
+            desk.watch.release([watcher.source])
+            del watcher
+        assert watched_objects() == before
+    finally:
+        gc.enable()
 
 
 def test_a_point_that_is_gone_can_be_released(desk):

@@ -10,7 +10,7 @@ from ocpp.v16 import call
 
 from bridge.errors import StationOffline
 from bridge.points.tree import Quality
-from tests.unit.station.rig import SILENT, START, WAIT, ask, at, closed
+from tests.unit.station.rig import SILENT, START, WAIT, ask, at, closed, logged
 
 RESET = "CP1.Commands.Reset"
 
@@ -309,6 +309,21 @@ async def test_a_station_that_falls_silent_is_stale_until_it_speaks(start, scrip
         rig.tick()
     await rig.until(lambda: rig.value("CP1.State.Connected") is False)
     assert rig.value("CP1.State.Stale") is False
+
+
+async def test_what_goes_wrong_with_a_station_each_second_is_said_once_until_it_has_gone_well(rig):
+    def told(times: int) -> list[str]:
+        with logged() as entries:
+            for _ in range(times):
+                rig.tick()
+        return [entry["station"] for entry in entries if entry["event"] == "station.tick_failed"]
+
+    async with rig.station(), rig.station("CP2"):
+        for _ in range(2):
+            rig.known().interval = "no number"
+            assert told(3) == ["CP1"]
+            rig.known().interval = None
+            assert told(1) == []
 
 
 @pytest.mark.parametrize("days", [-2, 3])

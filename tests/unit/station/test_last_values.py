@@ -178,3 +178,21 @@ async def test_what_is_counted_each_second_is_written_rarely_and_at_the_end(rig,
         stored.clear()
         rig.last_values.flush_all()
         assert [r.value for r in stored if r.path == "CP1.State.LastMessage"] == [rig.now]
+
+
+async def test_what_was_counted_before_the_station_went_is_written(rig, stored):
+    """A flush in between has not written it, though it has written all else."""
+    async with rig.station() as station:
+        await status(station, "x", 0)
+        rig.tick()
+        await rig.last_values.flush(rig.now)
+        rig.now += 1
+        await station.call(call.StatusNotification(1, "NoError", "Available"))
+        rig.tick()
+        last = rig.now
+        rig.now += 1
+        await rig.last_values.flush(rig.now)
+        assert "CP1.State.LastMessage" not in {r.path for r in stored if r.server_time == last}
+    await gone(rig)
+    rig.last_values.flush_all()
+    assert [r.value for r in stored if r.path == "CP1.State.LastMessage"][-1] == last

@@ -11,6 +11,7 @@ from ocpp.v16 import call
 from bridge.errors import Refused
 from bridge.store.store import Store
 from tests.unit.station.rig import WAIT, ask, at
+from tests.unit.store.helpers import until
 
 STATUS = "CP1.Config.RegistrationStatus"
 START = "CP1.Commands.RemoteStartTransaction"
@@ -220,6 +221,23 @@ async def test_a_decision_that_the_disk_refused_is_stored_when_it_takes_writes_a
     await rig.stop()
     rig = await start()
     assert rig.value(f"{STATUS}Text") == "Rejected"
+
+
+async def test_an_edit_after_a_decision_that_the_disk_refused_is_the_last_word(rig, start):
+    """By another process: the bridge has not noticed it when it tries to store its own decision again."""
+    async with rig.station():
+        with refusing(start.path):
+            rig.write(STATUS, REJECTED)
+            await asyncio.gather(*rig.context.background)
+        with Store.edit(start.path) as editor:
+            assert editor.set_registration("CP1", "Pending")
+        rig.tick()
+        await asyncio.gather(*rig.context.background)
+        rig.stations.take_edits(await until(rig.store.poll_external))
+        assert rig.value(f"{STATUS}Text") == "Pending"
+    await rig.stop()
+    rig = await start()
+    assert rig.value(f"{STATUS}Text") == "Pending"
 
 
 @pytest.mark.parametrize("value", [3, -1, None])

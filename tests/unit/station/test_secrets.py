@@ -243,6 +243,47 @@ async def test_a_station_that_repeats_its_password_wherever_it_can_tells_nobody(
     assert [part for part in parts if part in told] == []
 
 
+async def write_key(rig, socket, secret: str, status: str = "Accepted") -> None:
+    calling = asyncio.create_task(rig.call("CP1.Commands.ChangeConfiguration", "WebPassword", secret))
+    await socket.send(json.dumps([3, (await next_call(socket))[1], {"status": status}]))
+    await calling
+
+
+@pytest.mark.parametrize("secret", ["SN12345678", "12345678", "connectorId", "Available", "00000000"])
+async def test_a_password_that_is_a_word_of_the_station_by_chance_changes_nothing_of_what_it_says(rig, secret):
+    """B07: ids, tokens, numbers, names, enumerations and times mean the same before and after it was sent."""
+    started = {"connectorId": 1, "idTag": secret, "meterStart": 12345678, "timestamp": at().replace("Z", ".000000000Z")}
+    async with rig.socket() as socket:
+        await ask(socket, [2, "boot", "BootNotification", STATION])
+        first = await ask(socket, [2, f"{secret}-1", "StartTransaction", started])
+        await write_key(rig, socket, secret, "Rejected")
+        again = await ask(socket, [2, f"{secret}-2", "StartTransaction", started])
+        assert (first[:2], again[:2], again[2]) == ([3, f"{secret}-1"], [3, f"{secret}-2"], first[2])
+        status = {"connectorId": 1, "errorCode": "NoError", "status": "Available", "timestamp": started["timestamp"]}
+        assert (await ask(socket, [2, "s", "StatusNotification", status]))[0] == 3
+        await rig.until(lambda: rig.value("CP1.Connector1.Status.StateText") == "Available")
+        stopped = {"transactionId": first[2]["transactionId"], "meterStop": 12345678, "timestamp": at()}
+        assert (await ask(socket, [2, f"{secret}-3", "StopTransaction", stopped]))[0] == 3
+    assert [(one.id_tag, one.meter_stop) for one in rig.store.transactions()] == [(secret, 12345678.0)]
+
+
+@pytest.mark.parametrize("secret", ["Sommerabendwiese", "00aabbccddeeff11"])
+async def test_what_it_was_sent_before_it_connected_again_is_no_word_of_its_own(rig, secret):
+    """S05: a station reconnects just after its password was changed."""
+    for connects in range(2):
+        async with rig.socket() as socket:
+            await ask(socket, [2, f"boot{connects}", "BootNotification", STATION])
+            if not connects:
+                await write_key(rig, socket, secret)
+                await write_key(rig, socket, "another0123456789")
+            for number, word in enumerate((secret, secret.upper() if secret[:2] == "00" else secret)):
+                status = {"connectorId": 1, "errorCode": "NoError", "status": "Available", "info": f"was {word}"}
+                await ask(socket, [2, f"{connects}{number}", "StatusNotification", status])
+                await rig.until(lambda: rig.value("CP1.Connector1.Status.Info") is not None)
+    assert rig.value("CP1.Connector1.Status.Info") == "was ***"
+    assert secret.lower() not in f"{rig.history}{rig.events}".lower()
+
+
 async def test_who_calls_a_method_is_told_of_its_failure_without_the_secret(rig):
     async with rig.socket() as socket:
         await ask(socket, [2, "boot", "BootNotification", STATION])

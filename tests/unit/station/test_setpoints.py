@@ -12,7 +12,7 @@ from bridge.points.values import to_json
 from bridge.store.rows import INTERRUPTED
 from bridge.store.store import Store
 from tests.unit.commands.actions_2 import ACTIONS
-from tests.unit.station.rig import SILENT, START, Rig, ask
+from tests.unit.station.rig import SILENT, START, Rig, ask, at
 from tests.unit.station.test_store_trouble import BOOT_2, refused
 from tests.unit.station.test_version_2 import CONFIG, connected
 from tests.unit.store.helpers import settled
@@ -233,3 +233,39 @@ async def test_an_id_tag_that_was_sent_stays_in_no_note(rig, start):
     rig = await start()
     assert rig.values(remote, "IdTag", "ConnectorId") == {"IdTag": None, "ConnectorId": None}
     assert rig.value("CP1.Commands.Reset.Type") == "Soft"
+
+
+async def test_an_id_tag_that_was_sent_is_not_noted_when_another_parameter_is_written(rig, start):
+    """Only when a new one is, and then the new one alone."""
+    reserve = "CP1.Commands.ReserveNow"
+
+    def noted() -> str:
+        with Store.peek(start.path) as reader:
+            return "".join(note for _, _, note in reader.notes())
+
+    async with rig.station() as station:
+        written = {
+            "IdTag": "ANNA",
+            "ParentIdTag": "FAMILY",
+            "ReservationId": 7,
+            "ExpiryDate": at(600),
+            "ConnectorId": 1,
+        }
+        for name, value in written.items():
+            rig.write(f"{reserve}.{name}", value)
+        rig.write(f"{reserve}.Execute", True)
+        await station.command()
+        rig.write(f"{reserve}.ReservationId", 8)
+        await settled(rig.store)
+        assert "ANNA" not in noted()
+        assert "FAMILY" not in noted()
+        rig.write(f"{reserve}.ParentIdTag", "GUESTS")
+        await settled(rig.store)
+        assert "ANNA" not in noted()
+    await rig.stop()
+    rig = await start()
+    assert rig.values(reserve, "IdTag", "ParentIdTag", "ReservationId") == {
+        "IdTag": None,
+        "ParentIdTag": "GUESTS",
+        "ReservationId": 8,
+    }

@@ -17,7 +17,7 @@ import structlog
 
 from bridge.errors import StoreError
 from bridge.store import Store
-from tests.unit.store.helpers import start, station
+from tests.unit.store.helpers import start, station, stop
 
 ROOT = Path(__file__).parents[3]
 
@@ -262,3 +262,24 @@ async def test_last_values_of_an_older_version_are_kept(path, reopen, monkeypatc
     values = reopen().load_values()
     found = [(v.path, v.type, v.value, v.quality, v.source_time, v.server_time) for v in values]
     assert sorted(found) == sorted((path, kind, json.loads(value), *rest) for path, kind, value, *rest in old)
+
+
+async def test_stops_of_no_transaction_that_an_older_version_kept_are_still_known(path, reopen, monkeypatch, rows):
+    """Before 032 one that differed in its reason alone was not kept."""
+    from bridge.store import schema
+
+    all_migrations = list(schema.migrations._migrations)
+    monkeypatch.setattr(schema.migrations, "_migrations", [one for one in all_migrations if one.name < "032"])
+    store = Store.open(path)
+    await store.start_transaction(start())
+    await store.stop_transaction(stop(1, named="-1"))
+    await store.stop_transaction(stop(1, meter_stop=9000.0))
+    await store.stop_transaction(stop(0, named="0"))
+    await store.close()
+    monkeypatch.setattr(schema.migrations, "_migrations", all_migrations)
+    newer = reopen()
+    assert (await newer.stop_transaction(stop(-1, named="-1"))).id == 1
+    assert await newer.stop_transaction(stop(1, named="0")) is None
+    assert await newer.stop_transaction(stop(0, named="0", reason="PowerLoss")) is None
+    found = rows("SELECT transaction_id, reason, taken_for FROM orphan_stops ORDER BY id")
+    assert found == [("-1", "Local", 1), ("0", "Local", None), ("0", "PowerLoss", None)]

@@ -105,8 +105,6 @@ async def test_edit_of_a_station_that_was_only_put_soon_survives_too(store, path
 
 async def test_registration_that_the_bridge_changes_is_written(store):
     await store.put_station(station(registration="Pending"))
-    assert await store.set_registration("CP/001", "Rejected") is True
-    assert await store.set_registration("nobody", "Accepted") is False
     await store.put_station(station(registration="Accepted"))
     assert [one.registration for one in store.stations()] == ["Accepted"]
 
@@ -132,6 +130,46 @@ async def test_a_decision_that_failed_to_be_written_is_neither_undone_by_an_edit
     store.put_station_soon(station(registration="Accepted"))
     await store.put_station(station(registration="Accepted"))
     assert {one.id: one.registration for one in store.stations()} == {"B": "Rejected", "CP/001": "Accepted"}
+
+
+@pytest.mark.parametrize("decided", ["Pending", "Rejected"], ids=["no decision", "a decision"])
+@pytest.mark.parametrize("is_noticed", [False, True])
+async def test_an_edit_after_a_put_that_the_disk_refused_stands(store, path, decided, is_noticed):
+    """It is the later decision, whether the bridge has noticed it before it puts the station again or not."""
+    await store.put_station(station(registration="Pending"))
+    with pytest.raises(StoreError):
+        await store.put_station(station(registration=decided, heartbeat_interval=10**30))
+    with Store.edit(path) as editor:
+        editor.set_registration("CP/001", "Accepted")
+    if is_noticed:
+        assert await until(store.poll_external) == {"CP/001": "Accepted"}
+    await store.put_station(station(registration=decided, last_seen=7.0))
+    assert [(one.registration, one.last_seen) for one in store.stations()] == [("Accepted", 7.0)]
+    edits = await until(store.poll_external)
+    assert edits == {"CP/001": "Accepted"}
+    store.settle_edits(edits)
+    await store.put_station(station(registration="Accepted"))
+    await store.put_station(station(registration="Rejected"))  # the next decision is as good as any
+    assert [one.registration for one in store.stations()] == ["Rejected"]
+
+
+async def test_an_edit_after_a_put_whose_waiter_went_away_stands(store, path):
+    await store.put_station(station(registration="Pending"))
+    putting = asyncio.ensure_future(store.put_station(station(registration="Rejected")))
+    await asyncio.sleep(0)
+    putting.cancel()
+    await until(lambda: [one.registration for one in store.stations()] == ["Rejected"])
+    with Store.edit(path) as editor:
+        editor.set_registration("CP/001", "Pending")
+    assert await until(store.poll_external) == {"CP/001": "Pending"}
+    await store.put_station(station(registration="Rejected"))
+    assert [one.registration for one in store.stations()] == ["Pending"]
+
+
+async def test_of_two_quick_decisions_the_last_is_written_though_it_is_what_was_there(store):
+    await store.put_station(station(registration="Pending"))
+    await asyncio.gather(*(store.put_station(station(registration=one)) for one in ("Accepted", "Pending")))
+    assert [one.registration for one in store.stations()] == ["Pending"]
 
 
 async def test_passwords_are_set_and_replaced(store, reopen):

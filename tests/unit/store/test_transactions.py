@@ -112,6 +112,20 @@ async def test_repeated_stop_changes_nothing(store, rows):
     assert rows(ORPHANS) == []
 
 
+async def test_stops_that_differ_in_anything_are_each_kept_once_beside_the_first(store, rows):
+    """B10: also where they name no transaction at all."""
+    await store.start_transaction(start())
+    await store.stop_transaction(stop(1))
+    others = [{"reason": "PowerLoss"}, {"data": []}, {"id_tag": None}, {"id_tag": "TAG2"}]
+    for _ in range(2):
+        for other in others:
+            assert (await store.stop_transaction(stop(1, **other))).stop_was == "other"
+            assert await store.stop_transaction(stop(-1, named="-1", **other)) is None
+    kept = [("Local", "[]", "TAG1"), ("Local", "[{", "TAG2"), ("Local", "[{", None), ("PowerLoss", "[{", "TAG1")]
+    found = rows("SELECT transaction_id, reason, substr(data, 1, 2), id_tag FROM orphan_stops ORDER BY 2, 3, 4 DESC")
+    assert [one[1:] for one in found if one[0] == "1"] == [one[1:] for one in found if one[0] == "-1"] == kept
+
+
 @pytest.mark.parametrize("other", [{"meter_stop": 9999.0}, {"reason": "PowerLoss"}, {"data": []}], ids=str)
 async def test_another_stop_of_an_ended_transaction_is_kept_beside_the_first(store, rows, other):
     """B10: it is acknowledged, so it is on the disk."""
@@ -150,6 +164,18 @@ async def test_a_guessed_stop_that_comes_again_is_what_it_was_before(store, rows
     assert (again.id, again.stop_authorization) == (1, ACCEPTED)
     assert [one.id for one in store.load_open_transactions()] == [2]
     assert rows(ORPHANS) == [("-1", 300.0)] * len(stops)
+
+
+async def test_a_stop_that_meant_no_transaction_ends_none_when_it_comes_again(store, rows):
+    """B08, B10: whatever it may seem to mean by now. It was answered already."""
+    await store.start_transaction(start())
+    assert await store.stop_transaction(stop(-1, meter_stop=300.0, named="-1")) is None
+    assert await store.stop_transaction(stop(1, meter_stop=300.0, named="-1")) is None
+    assert (await store.stop_transaction(stop(1, meter_stop=5000.0))).stop_was == "first"
+    await store.start_transaction(start(2))
+    assert await store.stop_transaction(stop(2, meter_stop=300.0, named="-1")) is None
+    assert [one.id for one in store.load_open_transactions()] == [2]
+    assert rows(ORPHANS) == [("-1", 300.0)]
 
 
 async def test_a_transaction_that_the_next_one_at_its_connector_has_overtaken_is_lost(store):
