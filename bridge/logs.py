@@ -33,9 +33,9 @@ _PLAIN = re.compile(r"[\w.,:;/@%+<>\[\](){}*#-]+", re.ASCII)
 PIECE = 1_000
 """Characters that a pipe which takes anything takes without a wait (PIPE_BUF is 4,096 bytes)."""
 PATIENCE = 100
-"""ms that the reader of the log is waited for. A line that it cannot take then is lost."""
+"""ms that the reader of the log is waited for in all, in PATIENT_EVERY. A line that it cannot take then is lost."""
 PATIENT_EVERY = 10.0
-"""s until there may be another such wait: a slow reader would hold up all stations with each line that it takes."""
+"""s: a slow reader would else hold up all stations with each line that it takes."""
 
 
 class _Output:
@@ -48,7 +48,8 @@ class _Output:
         self._note = note
         self._lost = 0
         self._is_whole = True  # the last line
-        self._next_wait = -math.inf
+        self._patience = float(PATIENCE)  # ms that are left of it
+        self._since = -math.inf  # when it began
         # Other threads write too, libraries past structlog's lock, and long lines are several pieces. Reentrant: what
         # the garbage collector ends in the midst of a line may have something to say.
         self._turn = threading.RLock()
@@ -78,16 +79,19 @@ class _Output:
         try:
             waiting = select.poll()
             waiting.register(self._file.fileno(), select.POLLOUT)
-            return bool(waiting.poll(0) or (self._may_wait() and waiting.poll(PATIENCE)))
+            return bool(waiting.poll(0)) or self._waits(waiting)
         except (AttributeError, OSError, ValueError):  # there is no such call, or it is no file
             return True
 
-    def _may_wait(self) -> bool:
-        now = time.monotonic()
-        if now < self._next_wait:
+    def _waits(self, waiting: select.poll) -> bool:
+        begun = time.monotonic()
+        if begun > self._since + PATIENT_EVERY:
+            self._patience, self._since = float(PATIENCE), begun
+        if self._patience < 1:
             return False
-        self._next_wait = now + PATIENT_EVERY
-        return True
+        takes = bool(waiting.poll(self._patience))
+        self._patience -= (time.monotonic() - begun) * 1000
+        return takes
 
 
 def configure(level: Level = "info", style: Format = "auto", file: TextIO | None = None) -> None:

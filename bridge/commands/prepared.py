@@ -34,9 +34,10 @@ class Prepared:
 
     def written(self, group: Group, row: Row, is_hidden: Hidden) -> None:
         """A parameter of a command has been written. With a new id tag its others are kept again, but for old tags."""
+        self._spent.discard((group.path, row.key))
         if row.personal:
             others = (other for other in _parameters(group, row.folder) if not other.personal)
-            self._spent.difference_update((group.path, kept.key) for kept in (row, *others))
+            self._spent.difference_update((group.path, kept.key) for kept in others)
         self._keep(group, is_hidden)
 
     def sent(self, group: Group, folder: str, is_hidden: Hidden) -> None:

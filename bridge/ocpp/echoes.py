@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from itertools import takewhile
 from typing import Any
@@ -14,7 +15,7 @@ from bridge.ocpp.secrets import MASK, PEM, Hides, masked
 SHORTEST = 4
 """Characters: what is shorter stands in too many texts by chance."""
 MOST = 16
-"""Secrets that are remembered of those that a station was sent."""
+"""CALLs with secrets whose secrets are remembered, of those that a station was sent."""
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 LONG = 8
 """Characters: in what a station says unasked a shorter one may stand by chance, as a PIN in a token or a register."""
@@ -41,16 +42,15 @@ class Sent:
     def __init__(self) -> None:
         self.all: frozenset[str] = frozenset()
         self.spelled: tuple[str, ...] = ()
-        self._latest: dict[str, None] = {}
+        self._latest: deque[frozenset[str]] = deque(maxlen=MOST)
 
-    def add(self, secrets: Collection[str]) -> None:
-        """It is sent these."""
-        for secret in secrets:
-            self._latest.pop(secret, None)
-            self._latest[secret] = None
-        for secret in list(self._latest)[: -max(MOST, len(secrets))]:
-            del self._latest[secret]
-        self.all, self.spelled = frozenset(self._latest), _spellings(self._latest)
+    def add(self, secrets: frozenset[str]) -> None:
+        """It is sent these in one CALL."""
+        if secrets in self._latest:
+            self._latest.remove(secrets)
+        self._latest.append(secrets)
+        self.all = frozenset().union(*self._latest)
+        self.spelled = _spellings(self.all)
 
 
 def _spellings(secrets: Collection[str]) -> tuple[str, ...]:

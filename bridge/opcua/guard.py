@@ -90,7 +90,10 @@ class Guard:
         """
         if not self.users.was_here(place, name) or self._glances.admit((*place, name)) is None:
             return False
-        return self._glances_of_machine.admit(place[0]) is not None
+        if self._glances_of_machine.admit(place[0]) is None:
+            self._glances.give_back((*place, name))
+            return False
+        return True
 
     def recognized(self, place: Place, name: str) -> None:
         self._glances.give_back((*place, name))

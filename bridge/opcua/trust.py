@@ -310,7 +310,7 @@ def _may_vouch(issuer: x509.Certificate, now: datetime) -> bool:
     """Of an authority that was renewed with the same key the old certificate fits too, but is refused."""
     try:
         _check_issuer(issuer, now)
-    except Refused:
+    except Exception:  # noqa: BLE001 - Refused, or what cannot be read at all: another one may do
         return False
     return True
 
@@ -322,7 +322,7 @@ def _check_issuer(issuer: x509.Certificate, now: datetime) -> None:
         raise Refused("BadCertificatePolicyCheckFailed", "its issuer is signed with a hash that can be forged")
     try:
         is_authority = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         is_authority = False
     if not is_authority:
         raise Refused("BadCertificateIssuerUseNotAllowed", "its issuer is no authority")

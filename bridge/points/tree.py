@@ -208,7 +208,8 @@ class Group:
         """`sample` as a plain tuple, in one go: monitored points are read by the ten thousand."""
         place, station = slot if slot < self.layout.dense else self._place(slot), self.station
         if place < 0:
-            return self.sample(slot)
+            value, quality, source, receipt = self.sample(slot)
+            return value, quality, source, receipt
         value, stamp = (self._latest and self._latest.find(slot)) or (self._values[place], self._stamps[place])
         if stamp[0] is not _GOOD or station is None or self.row(slot).kept:
             return (value, *stamp)

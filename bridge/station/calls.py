@@ -130,12 +130,17 @@ class Calls:
         if self._waiting is None or self._waiting[0] != message_id or self._waiting[1].done():
             return
         if isinstance(result, CallErrorAnswer):
-            description, details = without(result.description, self._secrets), without(result.details, self._secrets)
+            description, details = self._bare(result.description), self._bare(result.details)
             self._waiting[1].set_exception(CallErrorAnswer(result.code, description, details))
         elif isinstance(result, CallFailed):
             self._waiting[1].set_exception(result)
         else:
-            self._waiting[1].set_result(without(result, self._secrets) if self._secrets else result)
+            self._waiting[1].set_result(self._bare(result))
+
+    def _bare(self, answer: Any) -> Any:
+        """What a station answers, with none of its secrets, however it spells them."""
+        sent = self._known.secrets
+        return answer if sent is None else texts_without(without(answer, sent.all), sent.spelled, {}, {})
 
     def told(self, frame: str | bytes) -> str | bytes:
         """A frame of the station as log and recording may have it: no secret that the station has been sent."""

@@ -87,10 +87,11 @@ class LastValues:
                 yield record
 
     def _record(self, group: Group) -> GroupRecord | None:
+        owed = group in self._counted
+        self._counted.pop(group, None)
         if group.station is None or self._tree.stations.get(group.station.path) is not group.station:
             return None  # the station has been removed since
-        values, owed = group.last_values(), group in self._counted
-        self._counted.pop(group, None)
+        values = group.last_values()
         away = group.station.online_since is None
         if away and not owed and all(server_time < self._written for *_, server_time in values):
             return None  # the station went and its values became uncertain, but they are in the store already

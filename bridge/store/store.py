@@ -159,7 +159,9 @@ class Store:
 
     def _decided(self, record: StationRecord, written: bool | None) -> None:
         """A registration has been written; False: an operator's edit was there, None: the disk refused it."""
-        self._deciding -= Counter((record.id,))
+        self._deciding[record.id] -= 1
+        if not self._deciding[record.id]:
+            del self._deciding[record.id]
         if written:
             self._registrations[record.id] = record.registration
             self._unsure.pop(record.id, None)

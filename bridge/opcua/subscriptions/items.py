@@ -254,7 +254,7 @@ class DataItem(Item):
         self.put(sample if late else source.encoded(sample, self.times))
 
     def settle(self) -> None:
-        if type(self.queue) is tuple:
+        if isinstance(self.queue, tuple):
             alone = len(self.source.watchers) < 2  # else it may have kept what another one read since
             encode = self.source.encoded if alone else self.source.encode
             self.queue = encode(self.queue, self.times)

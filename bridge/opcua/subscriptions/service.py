@@ -134,6 +134,11 @@ class Subscriptions:
         if found is None:
             return False
         most = self._most(self.limits.max_monitored_items, found.owner)
+        if self.monitoring.count < most:
+            return True
+        left = sum(len(one.items) for one in self._within_reach(found.owner) if one.owner.is_left)
+        if self.monitoring.count - left >= most:
+            return False  # nobody loses what waits for nothing
         while self.monitoring.count >= most:
             if not self._make_room_for_items(found.owner):
                 return False

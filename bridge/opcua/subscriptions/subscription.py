@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from math import isnan
 
+import structlog
+
 from bridge.opcua.settings import Limits
 from bridge.opcua.subscriptions import notifications
 from bridge.opcua.subscriptions.counts import Counts
@@ -12,6 +14,8 @@ from bridge.opcua.subscriptions.items import HANDLE_SIZE, DataItem, EventItem, I
 from bridge.opcua.subscriptions.room import Room
 from bridge.opcua.subscriptions.sampling import Sampling, TimedSampling
 from bridge.opcua.variants import ticks
+
+log = structlog.get_logger("bridge.opcua")
 
 MESSAGE_SIZE = 1_048_576  # bytes of notifications in a message, unless one alone has more
 SHARE = 4  # so much of the room for all may one subscription have
@@ -183,7 +187,11 @@ class Subscription:
         waiting = self._waiting
         while waiting and left > 0:
             item = waiting[0]
-            item.settle()
+            try:
+                item.settle()
+            except Exception:  # a value that its type cannot hold: the others are told all the same
+                log.exception("opcua.value_not_told")
+                item.queue = None
             prefix, queue = item.prefix, item.queue
             if queue is None or (item.mode is not Mode.REPORTING and not item.released):
                 self._done(waiting.popleft())

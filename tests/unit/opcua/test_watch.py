@@ -169,6 +169,23 @@ def test_a_point_of_a_station_that_is_removed_says_so_and_lives_again(desk):
     assert (desk.watch._groups, desk.watch._gone) == ({}, {})
 
 
+@pytest.mark.parametrize("values", [(), (1,), (1, 2)])
+def test_what_waits_of_a_command_is_encoded_as_any_other(values):
+    """Parameters and results of commands are kept apart from other points, and read apart."""
+    desk = Desk()
+    desk.group = desk.tree.add_station(
+        "X", "X", build_layout("station", [], [Row(folder="", name="A", type=Type.INT32, description="")])
+    )
+    item = DataItem(1, Reporter(Room(1_000)), desk.point("A"), BOTH)
+    item.configure(7, 1, True)
+    item.mode = Mode.REPORTING
+    item.source.add(item)
+    item.take()
+    desk.set("A", *values)
+    item.settle()
+    assert item.drain(1, 100) == [item.source.encoded(item.source.read(), BOTH)]
+
+
 def watched_objects() -> int:
     return sum(type(each) in (Point, _Watched) for each in gc.get_objects())
 

@@ -196,3 +196,16 @@ async def test_what_was_counted_before_the_station_went_is_written(rig, stored):
     await gone(rig)
     rig.last_values.flush_all()
     assert [r.value for r in stored if r.path == "CP1.State.LastMessage"][-1] == last
+
+
+async def test_of_a_station_that_was_removed_nothing_is_owed(rig):
+    async with rig.station() as station:
+        await status(station, "x", 0)
+        rig.tick()
+        await rig.last_values.flush(rig.now)
+        rig.now += 1
+        await station.call(call.Heartbeat())
+        rig.tick()
+        rig.stations.remove("CP1")
+    rig.last_values.flush_all()
+    assert not rig.last_values._counted
